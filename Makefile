@@ -1,0 +1,47 @@
+# Every target runs in .venv, made from uv.lock. Where uv is not on PATH, pip puts one into .tools. Nothing needs root.
+PYTHON ?= python3
+DEMO_DIR ?= tollbook-demo
+UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
+RUN := $(UV) run --no-sync
+export UV_PROJECT_ENVIRONMENT := .venv
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint format type bench all clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: .venv/.synced ## Make a books folder with a seeded world and every report (DEMO_DIR=tollbook-demo)
+	$(RUN) tollbook demo --dir $(DEMO_DIR)
+
+test: .venv/.synced ## Run the tests (ARGS="-k ledger" for some of them)
+	$(RUN) pytest $(ARGS)
+
+test-slow: .venv/.synced ## Run the longer suites: crashes, rebuilds, large inputs
+	$(RUN) pytest -m slow $(ARGS)
+
+lint: .venv/.synced ## Check style and formatting
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+
+format: .venv/.synced ## Format the code and mend what can be mended by itself
+	$(RUN) ruff check --fix
+	$(RUN) ruff format
+
+type: .venv/.synced ## Check the types
+	$(RUN) mypy
+
+bench: .venv/.synced ## Measure speed and memory (ARGS="--rows 1000000")
+	$(RUN) python -m bench $(ARGS)
+
+all: lint type test ## What a change must pass
+
+clean: ## Remove what the targets made: .venv, .tools and caches, not the demo
+	rm -rf .venv .tools .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+
+.venv/.synced: pyproject.toml uv.lock | $(UV)
+	$(UV) sync --locked
+	@touch $@
+
+.tools/bin/uv:
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --upgrade --target .tools uv

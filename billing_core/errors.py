@@ -1,0 +1,35 @@
+"""The few errors of the books; each knows the exit code that a command ends with."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class TollbookError(Exception):
+    """The run failed. Every message says what is wrong, where, and what to do."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigurationError(TollbookError):
+    """A file, key or argument that the user wrote is wrong; nothing was changed."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class BooksLockedError(TollbookError):
+    """Another process holds the books or the database."""
+
+    exit_code: ClassVar[int] = 4
+
+
+class IntegrityError(TollbookError):
+    """The database, the journal or an input is not what the books last recorded; nothing is posted on top."""
+
+
+class CheckFailedError(TollbookError):
+    """A check of a posting found rows; the posting was rolled back."""
+
+    def __init__(self, message: str, failing: dict[str, int]) -> None:
+        super().__init__(message)
+        self.failing = failing

@@ -1,0 +1,1 @@
+"""The user's books folder: configuration, journals, posting log, lock."""

@@ -1,0 +1,110 @@
+"""What an administrator did by hand: grants, deductions, blocks, unblocks. An input of the books, never rewritten."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from billing_core.errors import ConfigurationError, IntegrityError
+from pipelines.books import clock
+from pipelines.books.journal import ChainedLine, HashChainedLog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+AdminAction = Literal["grant", "deduct", "block", "unblock"]
+ADMIN_ACTIONS: tuple[AdminAction, ...] = get_args(AdminAction)
+TOKENS_MAX = 10**15
+TEXT_LENGTH_MAX = 512
+
+
+@dataclass(frozen=True, slots=True)
+class AdminEntry:
+    """One entry. `token_amount` is above zero for grant and deduct (the action is the sign), None for the others.
+
+    `corrects` is the transaction_id that a deduction takes back; a deduction without it forfeits in ordinary order.
+    `at` is UTC text with microseconds; `hash` is the entry's hash in the chain.
+    """
+
+    seq: int
+    id: str
+    at: str
+    actor: str
+    action: AdminAction
+    account_id: str
+    token_amount: int | None
+    reason: str
+    corrects: str | None
+    hash: str
+
+
+class AdminJournal:
+    """journal/admin.jsonl."""
+
+    def __init__(self, path: Path, now: Callable[[], datetime] = clock.now) -> None:
+        """Use the journal at `path`; the first entry makes it."""
+        self.log = HashChainedLog(path, now)
+
+    def append(
+        self,
+        *,
+        actor: str,
+        action: AdminAction,
+        account_id: str,
+        reason: str,
+        token_amount: int | None = None,
+        corrects: str | None = None,
+        entry_id: str | None = None,
+    ) -> AdminEntry:
+        """Append an entry, durable when this returns. Raises ConfigurationError when a field cannot stand."""
+        for name, text in (("actor", actor), ("account", account_id), ("reason", reason)):
+            _require_text(name, text)
+        _require_tokens(action, token_amount)
+        payload: dict[str, Any] = {"actor": actor, "action": action, "account_id": account_id, "reason": reason}
+        payload["token_amount"] = token_amount
+        if corrects is not None:
+            if action != "deduct":
+                msg = f"corrects: only a deduction names the transaction it takes back, not a {action}"
+                raise ConfigurationError(msg)
+            _require_text("corrects", corrects)
+            payload["corrects"] = corrects
+        return self._entry(self.log.append(payload, entry_id))
+
+    def read(self, up_to_seq: int | None = None) -> tuple[AdminEntry, ...]:
+        """Return the entries in order, or those up to a seq, after the whole chain was verified."""
+        return tuple(self._entry(line) for line in self.log.read(up_to_seq))
+
+    def head_seq(self) -> int:
+        """Return the seq of the last entry, 0 when there is none."""
+        head = self.log.head()
+        return head.seq if head else 0
+
+    def _entry(self, line: ChainedLine) -> AdminEntry:
+        fields = {"corrects": None, **line.payload}
+        try:
+            return AdminEntry(seq=line.seq, id=line.id, at=line.at, hash=line.hash, **fields)
+        except TypeError:
+            msg = f"{self.log.path}, line {line.seq}: not an entry that this version knows; use a newer version"
+            raise IntegrityError(msg) from None
+
+
+def _require_text(name: str, text: str) -> None:
+    if not text.strip() or len(text) > TEXT_LENGTH_MAX or any(unicodedata.category(char) in "CcCs" for char in text):
+        msg = f"{name}: expected 1 to {TEXT_LENGTH_MAX} printable characters on one line"
+        raise ConfigurationError(msg)
+
+
+def _require_tokens(action: AdminAction, token_amount: int | None) -> None:
+    if action not in ADMIN_ACTIONS:
+        msg = f"action: got {action!r}, expected one of {', '.join(ADMIN_ACTIONS)}"
+        raise ConfigurationError(msg)
+    if action in ("block", "unblock"):
+        if token_amount is not None:
+            msg = f"tokens: a {action} moves no tokens, got {token_amount}"
+            raise ConfigurationError(msg)
+    elif type(token_amount) is not int or not 1 <= token_amount <= TOKENS_MAX:
+        msg = f"tokens: got {token_amount}, expected a whole number from 1 to {TOKENS_MAX}; the action is the sign"
+        raise ConfigurationError(msg)

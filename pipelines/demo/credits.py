@@ -1,0 +1,107 @@
+"""The app's record of credits: packages bought whenever a customer runs low, and a few planted rows."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import date
+from typing import TYPE_CHECKING
+
+from pipelines.demo.accounts import bonus_account
+from pipelines.demo.dates import SECOND_MS, at_ms, iso, month
+from pipelines.demo.prices import PACKAGES, WELCOME_TOKENS, Package
+
+if TYPE_CHECKING:
+    from pipelines.demo.accounts import Account
+
+FLOOR_TOKENS = 40_000
+BONUS_TOKENS = 5_000
+BONUS_FROM_MS = at_ms(date(2026, 8, 20), hour=10)
+BONUS_EXPIRES_MS = at_ms(date(2026, 9, 20))
+_REFUND_TOKENS = 150_000
+_REFUND_SHARE = 5
+_UPGRADE_EVERY = 3
+_CREDITED = ("purchase", "bonus", "admin_grant")
+_APP_USAGE_ROWS = 4
+
+Row = dict[str, object]
+
+
+class Treasury:
+    """Every account's balance as calls are made, and the credit rows that keep it up. Whole tokens and minor units."""
+
+    def __init__(self, accounts: tuple[Account, ...]) -> None:
+        """Each account starts with its welcome bonus, which the books add themselves, and its planted credits."""
+        self._accounts = {account.account_id: account for account in accounts}
+        self._bought: Counter[str] = Counter()
+        self._bonus_account = bonus_account(accounts).account_id
+        self._bonus_used = 0
+        self._payments = 0
+        self.balances = dict.fromkeys(self._accounts, WELCOME_TOKENS)
+        self.rows: list[tuple[int, Row]] = []
+        self.totals: Counter[str] = Counter()
+        self._plant(accounts)
+
+    def spend(self, account_id: str, tokens: int, occurred_ms: int) -> None:
+        """Take a call's tokens; a regular customer who runs low buys a minute before the call."""
+        self.balances[account_id] -= tokens
+        if account_id == self._bonus_account and BONUS_FROM_MS <= occurred_ms < BONUS_EXPIRES_MS:
+            self._bonus_used += tokens
+        account = self._accounts[account_id]
+        while account.regular and self.balances[account_id] < FLOOR_TOKENS:
+            self._buy(account, max(account.created_ms + SECOND_MS, occurred_ms - 60 * SECOND_MS))
+
+    def expire(self) -> int:
+        """Let the unused part of the bonus go; it burns before every other lot of its account. Returns the tokens."""
+        left = max(BONUS_TOKENS - self._bonus_used, 0)
+        self.balances[self._bonus_account] -= left
+        return left
+
+    def files(self) -> dict[str, list[bytes]]:
+        """The lines of each credits file, by its path in the folder: one file a month, rows by time."""
+        files: dict[str, list[bytes]] = {}
+        for occurred, row in sorted(self.rows, key=lambda item: (item[0], str(item[1]["credit_id"]))):
+            line = json.dumps(row, separators=(",", ":")).encode()
+            files.setdefault(f"credits/{month(occurred)}.jsonl", []).append(line)
+        return files
+
+    def _plant(self, accounts: tuple[Account, ...]) -> None:
+        buyer, granted, rewarded = accounts[0], accounts[2], accounts[3]
+        pro = PACKAGES[1]
+        payment = self._purchase(buyer, at_ms(date(2026, 8, 4), hour=9), pro)
+        # A fifth of the money comes back, so a fifth of the tokens goes.
+        refund: Row = {"amount_cents": -(pro.prices[buyer.currency] // _REFUND_SHARE), "currency": buyer.currency}
+        refund |= {"stripe_payment_intent_id": payment, "stripe_refund_id": "re_demo000001"}
+        self._add(buyer, at_ms(date(2026, 8, 25), hour=15), "refund", -_REFUND_TOKENS, refund)
+        self._add(granted, at_ms(date(2026, 9, 2), hour=11), "admin_grant", 20_000, {"admin_user_id": "admin01"})
+        self._add(rewarded, at_ms(date(2026, 9, 9), hour=8), "bonus", 2_500, {"description": "Referral"})
+        expiring: Row = {"expires_at": iso(BONUS_EXPIRES_MS), "description": "Summer promotion"}
+        self._add(bonus_account(accounts), BONUS_FROM_MS, "bonus", BONUS_TOKENS, expiring)
+        for number in range(_APP_USAGE_ROWS):
+            self._row(granted, at_ms(date(2026, 10, 2), hour=9 + number), "usage", -1_500 - number, {})
+
+    def _buy(self, account: Account, occurred_ms: int) -> None:
+        # Who keeps coming back takes the next larger package.
+        step = min(self._bought[account.account_id] // _UPGRADE_EVERY, len(PACKAGES) - 1)
+        self._bought[account.account_id] += 1
+        self._purchase(account, occurred_ms, PACKAGES[step])
+
+    def _purchase(self, account: Account, occurred_ms: int, package: Package) -> str:
+        self._payments += 1
+        payment = f"pi_demo{self._payments:06d}"
+        row: Row = {"amount_cents": package.prices[account.currency], "currency": account.currency}
+        row |= {"package_id": package.package_id, "stripe_payment_intent_id": payment}
+        row |= {"stripe_charge_id": f"ch_demo{self._payments:06d}", "description": f"Token purchase: {package.name}"}
+        self._add(account, occurred_ms, "purchase", package.tokens, row)
+        return payment
+
+    def _add(self, account: Account, occurred_ms: int, kind: str, tokens: int, more: Row) -> None:
+        self.balances[account.account_id] += tokens
+        self.totals["credited" if kind in _CREDITED else kind] += tokens
+        self.totals[f"{kind} rows"] += 1
+        self._row(account, occurred_ms, kind, tokens, more)
+
+    def _row(self, account: Account, occurred_ms: int, kind: str, tokens: int, more: Row) -> None:
+        row: Row = {"credit_id": f"credit{len(self.rows) + 1:06d}", "account_id": account.account_id}
+        row |= {"transaction_type": kind, "token_amount": tokens, "occurred_at": iso(occurred_ms)}
+        self.rows.append((occurred_ms, row | more))

@@ -1,0 +1,1 @@
+"""Engines: who runs the core's expressions over how much data at once."""

@@ -1,0 +1,120 @@
+# ruff: noqa: S608  -- names and quoted literals of a validated profile only; data stays in the relations
+"""What credits and accounts share: typed columns by a small table of column kinds, and their reasons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from billing_core.vocabulary import Reason
+from pipelines.intake import classify_usage, mapping, records, sqltext
+from pipelines.intake.classify_usage import Shape, event_key, id_leaves, time_leaf
+from pipelines.intake.profiles import Constant
+from pipelines.intake.sqltext import BAD, NAIVE, NEGATIVE, RANGE, case_of, literal
+
+BIGGEST = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The mapped columns of a kind by type; integers with their lower and upper bound."""
+
+    texts: tuple[str, ...]
+    integers: dict[str, tuple[int, int]]
+    booleans: tuple[str, ...]
+    times: tuple[str, ...]
+
+
+def typed_sql(shape: Shape, columns: Columns, main_time: str) -> str:
+    """Records with every column of `columns` typed, `main_time` from [time], account_id, and status columns s_*."""
+    profile = shape.profile
+    leaves = mapping.want_all(profile, ())
+    found = {f"x_id{k}": leaves.first_of(paths, empty_is_absent=True) for k, paths in enumerate(profile.dedup)} if isinstance(profile.dedup, tuple) else {}
+    account = [leaves.first_of(profile.account.try_, empty_is_absent=True)] if profile.account.try_ else []
+    account += [sqltext.json_literal(profile.account.constant)] if profile.account.constant else []
+    found["x_account_id"] = f"coalesce({', '.join(account)})" if len(account) > 1 else account[0]
+    for column in (*columns.texts, *columns.integers, *columns.booleans):
+        found["x_" + column] = mapping.field_leaf(leaves, profile, column, empty_is_absent=column in columns.texts)
+    found["x_" + main_time] = time_leaf(shape.flags, leaves, profile)
+    for column in columns.times:
+        rule = profile.fields.get(column)
+        found["x_" + column] = "NULL::VARCHAR" if rule is None or isinstance(rule, Constant) else time_leaf(shape.flags, leaves, profile, rule)
+    found["is_leaf"] = mapping.membership(leaves, profile.leaf) if profile.leaf else "true"
+    found["is_welcome"] = mapping.membership(leaves, profile.welcome) if profile.welcome else "false"
+    step = f"SELECT i, line_no, record_no, body, is_blank, shape, {_aliased(found)} FROM ({records.parsed_sql(profile, leaves, shape.flags)})"
+    step = step.replace("SELECT i, line_no, record_no, body,", "SELECT i, line_no, record_no, line, body, o,", 1)
+    return _typed(shape, columns, main_time, step)
+
+
+def _typed(shape: Shape, columns: Columns, main_time: str, step: str) -> str:
+    times = (main_time, *columns.times)
+    unit, naive = shape.profile.time.unit, shape.profile.time.naive_time == "UTC"
+    texts = {f"n_{column}": sqltext.number_text(f"x_{column}", shape.integers) for column in columns.integers}
+    for column in times:
+        texts[f"n_{column}"] = sqltext.time_text(f"x_{column}")
+        texts[f"m_{column}"] = sqltext.epoch_micros(f"({texts[f'n_{column}']})", unit)
+    values = {column: sqltext.text_of(f"x_{column}") for column in ("account_id", *columns.texts)}
+    for column, (low, high) in columns.integers.items():
+        values[column] = sqltext.integer_of(f"n_{column}", low, high)
+        values["s_" + column] = sqltext.integer_status(f"n_{column}", f"({values[column]})", low)
+    for column in columns.booleans:
+        values[column] = sqltext.boolean_of(f"x_{column}", texts=shape.integers == "text")
+    for column in times:
+        values[column] = sqltext.time_of(f"n_{column}", f"x_{column}", f"m_{column}", naive_utc=naive)
+        values["s_" + column] = sqltext.time_status(f"n_{column}", f"({values[column]})", f"m_{column}")
+    values |= {name.removeprefix("x_"): sqltext.text_of(name) for name in id_leaves(shape.profile)}
+    if isinstance(shape.profile.dedup, tuple):
+        values["event_key"] = event_key(shape.profile, shape.source, shape.file_sha256)
+        parts = ", ".join(f"({sqltext.text_of(x)})" for x in id_leaves(shape.profile))
+        values["own_id"] = f"concat_ws(':', {parts})"
+    checked = [*_identifiers(columns), *(name.removeprefix("x_") for name in id_leaves(shape.profile))]
+    typed = f"SELECT *, {_aliased(values)} FROM (SELECT *, {_aliased(texts)} FROM ({step}))"
+    return f"SELECT *, {classify_usage.odd_text(checked)} AS odd_text FROM ({typed})"
+
+
+def _identifiers(columns: Columns) -> list[str]:
+    """The text columns that must be clean; a description may hold anything."""
+    return ["account_id", *(column for column in columns.texts if column != "description")]
+
+
+def _aliased(expressions: dict[str, str]) -> str:
+    return ", ".join(f"{expression} AS {name}" for name, expression in expressions.items())
+
+
+def first_reasons(shape: Shape, main_time: str) -> list[tuple[str, str]]:
+    """Framing, leaf filter, id, main time and account, in order."""
+    window_end = f"(DATE '{shape.context.billing_date.isoformat()}' + INTERVAL 2 DAY)::TIMESTAMPTZ"
+    pairs = [("shape IS NOT NULL", "shape"), ("is_blank", "NULL"), ("NOT is_leaf", f"'{Reason.NOT_A_LEAF}'")]
+    pairs += [(f"{x} IS NULL", f"'{Reason.MISSING_ID}'") for x in id_leaves(shape.profile)]
+    pairs += [(sqltext.text_is_bad(x), f"'{Reason.INVALID_TEXT}'") for x in id_leaves(shape.profile)]
+    pairs += classify_usage.time_reasons(f"n_{main_time}", f"s_{main_time}", main_time, window_end)
+    pairs += [("x_account_id IS NULL", f"'{Reason.MISSING_ACCOUNT}'"), ("odd_text", f"'{Reason.INVALID_TEXT}'")]
+    return pairs
+
+
+def value_reasons(columns: Columns) -> list[tuple[str, str]]:
+    """Integers, booleans and further times."""
+    reasons = ((BAD, Reason.INVALID_INTEGER), (NEGATIVE, Reason.NEGATIVE_COUNT), (RANGE, Reason.AMOUNT_OUT_OF_RANGE))
+    pairs = [(" OR ".join(f"s_{column} = {code}" for column in columns.integers), f"'{reason}'") for code, reason in reasons]
+    pairs += [(f"x_{column} IS NOT NULL AND {column} IS NULL", f"'{Reason.INVALID_BOOLEAN}'") for column in columns.booleans]
+    for column in columns.times:
+        pairs.append((f"s_{column} = {NAIVE}", f"'{Reason.NAIVE_TIME}'"))
+        pairs.append((f"s_{column} = {BAD}", f"'{Reason.INVALID_TIME}'"))
+        pairs.append((f"s_{column} = {RANGE} OR {column} < TIMESTAMPTZ '2015-01-01 00:00:00+00'", f"'{Reason.TIME_OUT_OF_RANGE}'"))
+    return pairs
+
+
+def detail_sql(columns: Columns, main_time: str, *more: tuple[str, str]) -> str:
+    """Which columns were at fault."""
+    bad = ", ".join(f"CASE WHEN s_{column} > 0 THEN '{column}' END" for column in (*columns.integers, main_time, *columns.times))
+    odd = ", ".join(f"CASE WHEN {classify_usage.odd_text([column])} THEN '{column}' END" for column in _identifiers(columns))
+    named = [
+        Reason.INVALID_INTEGER, Reason.NEGATIVE_COUNT, Reason.AMOUNT_OUT_OF_RANGE, Reason.NAIVE_TIME, Reason.INVALID_TIME, Reason.TIME_OUT_OF_RANGE,
+    ]  # fmt: skip
+    return case_of(
+        [
+            ("reason IS NULL", "NULL::VARCHAR"),
+            (f"reason IN ({', '.join(literal(reason) for reason in named)})", f"concat_ws(', ', {bad})"),
+            (f"reason = '{Reason.INVALID_TEXT}'", f"concat_ws(', ', {odd})"),
+            *more,
+        ]
+    )

@@ -1,0 +1,228 @@
+# ruff: noqa: S608  -- fixed names only; data stays in the relations
+"""One event, one record: exact deduplication inside the posting and against everything posted, without a window.
+
+The first record by file, line and record number stands for its equals. Contents are compared on the mapped columns.
+Two contents of one key before posting are all held as conflicts; after posting the posted one stands. Quarantined
+records never claim their key; their byte-equal repeats are duplicates. Work is proportional to the posting's rows plus
+the repeats: history is only joined on the posting's keys.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from billing_core.vocabulary import Disposition, Reason
+from pipelines.intake import classify_accounts, classify_credits, finalise, versions
+from pipelines.intake.finalise import content_json
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from pipelines.intake.sources import ReadContext
+
+_PLACE = "file_id, line_no, record_no"
+_OPEN = f"('{Disposition.QUARANTINED}', '{Disposition.CONFLICT}')"
+CONTENT_OF = {"usage": finalise.CONTENT, "credits": classify_credits.CONTENT, "accounts": classify_accounts.CONTENT}
+
+
+def resolve(con: DuckDBPyConnection, kind: str, context: ReadContext) -> None:
+    """Give every repeated record of a kind its disposition: duplicate, conflict or superseded."""
+    if kind == "usage":
+        versions.resolve(con, auto_create=context.auto_create)
+    _repeats_of_quarantined(con, kind)
+    _collect_posted(con, kind)
+    _collect_open_conflicts(con, kind)
+    _judge(con, kind)
+    if kind == "credits":
+        _corrected_must_exist(con)
+    con.execute("DROP TABLE IF EXISTS posted_contents; DROP TABLE IF EXISTS open_contents; DROP TABLE IF EXISTS suspects;")
+
+
+def _repeats_of_quarantined(con: DuckDBPyConnection, kind: str) -> None:
+    """Byte-equal repeats of a line that is quarantined, here or in history, are duplicates of it."""
+    if con.execute(f"SELECT count(*) FROM quarantined_records WHERE kind = '{kind}'").fetchall()[0][0] == 0:
+        return
+    con.execute(
+        f"""CREATE OR REPLACE TEMP TABLE repeated_quarantine AS
+        WITH mine AS (
+            SELECT q.*, coalesce(c.retried, false) AS retried,
+                row_number() OVER (PARTITION BY q.source, q.line_sha256 ORDER BY {_PLACE}) AS nth
+            FROM quarantined_records q JOIN classified_{kind} c USING ({_PLACE})
+            WHERE q.kind = '{kind}' AND c.disposition = '{Disposition.QUARANTINED}' AND NOT c.retried
+        ), known AS (
+            SELECT {_PLACE}, h.source, h.line_sha256 FROM audit.quarantine h
+            SEMI JOIN mine m ON h.source = m.source AND h.line_sha256 = m.line_sha256
+            WHERE h.kind = '{kind}'
+        ), open_now AS (
+            SELECT k.source, k.line_sha256 FROM known k JOIN audit.line_dispositions d USING ({_PLACE})
+            GROUP BY k.source, k.line_sha256, {_PLACE}
+            HAVING arg_max(d.disposition, d.posting_id) = '{Disposition.QUARANTINED}'
+        )
+        SELECT {_PLACE} FROM mine m WHERE nth > 1
+            OR EXISTS (SELECT 1 FROM open_now o WHERE o.source = m.source AND o.line_sha256 = m.line_sha256)"""
+    )
+    con.execute(
+        f"UPDATE classified_{kind} c SET disposition = '{Disposition.DUPLICATE}' FROM repeated_quarantine r "
+        "WHERE c.file_id = r.file_id AND c.line_no = r.line_no AND c.record_no = r.record_no"
+    )
+    con.execute(f"DELETE FROM quarantined_records q USING repeated_quarantine r WHERE {_same_place('q', 'r')} AND q.kind = '{kind}'")
+    con.execute("DROP TABLE repeated_quarantine")
+
+
+def _same_place(left: str, right: str) -> str:
+    return " AND ".join(f"{left}.{column} = {right}.{column}" for column in ("file_id", "line_no", "record_no"))
+
+
+def _collect_posted(con: DuckDBPyConnection, kind: str) -> None:
+    """posted_contents(event_key, content): the current content of every posted record that has a key of this posting."""
+    mine = f"(SELECT event_key FROM classified_{kind} WHERE disposition = '{Disposition.ACCEPTED}')"
+    if kind == "accounts":
+        same = " AND ".join(f"v.{column} IS NOT DISTINCT FROM c.{column}" for column in CONTENT_OF[kind] if column != "account_id")
+        posted = (
+            f"SELECT DISTINCT c.event_key, {content_json(CONTENT_OF[kind], 'c.')}::VARCHAR AS content FROM classified_accounts c "
+            f"JOIN books.account_versions v ON v.account_id = c.account_id AND {same} WHERE c.disposition = '{Disposition.ACCEPTED}'"
+        )
+    elif kind == "credits":
+        # The posting may have filled a missing currency from the account: that is no difference.
+        fields = content_json(CONTENT_OF[kind], "h.").replace("h.currency", "CASE WHEN k.without THEN NULL ELSE h.currency END")
+        posted = (
+            f"SELECT event_key, {fields}::VARCHAR AS content FROM books.credits h JOIN (SELECT event_key, "
+            f"bool_or(currency IS NULL) AS without FROM classified_credits WHERE disposition = '{Disposition.ACCEPTED}' "
+            "GROUP BY event_key) k USING (event_key)"
+        )
+    else:
+        fields = content_json(CONTENT_OF[kind])
+        posted = (
+            f"WITH revised AS (SELECT * FROM books.usage_revisions WHERE event_key IN {mine} "
+            "QUALIFY row_number() OVER (PARTITION BY event_key ORDER BY posting_id DESC, revision_no DESC) = 1) "
+            f"SELECT event_key, {fields}::VARCHAR AS content FROM revised UNION ALL "
+            f"SELECT event_key, {fields}::VARCHAR FROM books.token_usage WHERE event_key IN {mine} "
+            "AND event_key NOT IN (SELECT event_key FROM revised)"
+        )
+        posted = f"SELECT * FROM ({posted}) ANTI JOIN (SELECT event_key FROM classified_usage WHERE version IS NOT NULL) USING (event_key)"
+    con.execute(f"CREATE OR REPLACE TEMP TABLE posted_contents AS {posted}")
+
+
+def _collect_open_conflicts(con: DuckDBPyConnection, kind: str) -> None:
+    """open_contents(event_key, content): what is held in conflict for a key of this posting and not yet settled."""
+    con.execute(
+        f"""CREATE OR REPLACE TEMP TABLE open_contents AS
+        WITH held AS (
+            SELECT h.event_key, h.parsed::VARCHAR AS content, {_PLACE} FROM audit.quarantine h
+            SEMI JOIN (SELECT event_key FROM classified_{kind} WHERE disposition = '{Disposition.ACCEPTED}') USING (event_key)
+            ANTI JOIN (SELECT {_PLACE} FROM classified_{kind} WHERE retried) USING ({_PLACE})
+            WHERE h.reason = '{Reason.CONFLICT}' AND h.kind = '{kind}'
+        )
+        SELECT h.event_key, h.content FROM held h JOIN audit.line_dispositions d USING ({_PLACE})
+        GROUP BY h.event_key, h.content, {_PLACE}
+        HAVING arg_max(d.disposition, d.posting_id) = '{Disposition.CONFLICT}'"""
+    )
+
+
+def _judge(con: DuckDBPyConnection, kind: str) -> None:
+    """Compare the contents of every key that stands more than once, here or in history."""
+    accepted = f"classified_{kind} WHERE disposition = '{Disposition.ACCEPTED}'"
+    con.execute(
+        f"""CREATE OR REPLACE TEMP TABLE suspects AS
+        WITH often AS (SELECT hash(event_key) AS h FROM {accepted} GROUP BY h HAVING count(*) > 1)
+        SELECT row_id, event_key, {content_json(CONTENT_OF[kind])}::VARCHAR AS content FROM {accepted} AND (
+            hash(event_key) IN (FROM often) OR event_key IN (SELECT event_key FROM posted_contents)
+            OR event_key IN (SELECT event_key FROM open_contents))"""
+    )
+    if con.execute("SELECT count(*) FROM suspects").fetchall()[0][0] == 0:
+        return
+    con.execute(
+        f"""CREATE OR REPLACE TEMP TABLE verdicts AS
+        WITH firsts AS (SELECT event_key, content, min(row_id) AS first_row FROM suspects GROUP BY ALL),
+        keys AS (SELECT event_key, count(*) AS contents FROM firsts GROUP BY event_key),
+        judged AS (
+            SELECT f.*, CASE
+                WHEN EXISTS (FROM posted_contents p WHERE p.event_key = f.event_key AND p.content = f.content)
+                    OR EXISTS (FROM open_contents o WHERE o.event_key = f.event_key AND o.content = f.content)
+                    THEN '{Disposition.DUPLICATE}'
+                WHEN k.contents > 1 OR EXISTS (FROM posted_contents p WHERE p.event_key = f.event_key)
+                    OR EXISTS (FROM open_contents o WHERE o.event_key = f.event_key)
+                    THEN '{Disposition.CONFLICT}'
+                ELSE '{Disposition.ACCEPTED}' END AS verdict
+            FROM firsts f JOIN keys k USING (event_key)
+        )
+        SELECT s.row_id, s.event_key, CASE WHEN s.row_id = j.first_row THEN j.verdict ELSE '{Disposition.DUPLICATE}' END AS verdict
+        FROM suspects s JOIN judged j ON j.event_key = s.event_key AND j.content = s.content"""
+    )
+    _name_differences(con, kind)
+    con.execute(
+        f"""UPDATE classified_{kind} c SET disposition = v.verdict,
+            reason = CASE WHEN v.verdict = '{Disposition.CONFLICT}' THEN '{Reason.CONFLICT}' END,
+            detail = CASE WHEN v.verdict = '{Disposition.CONFLICT}' THEN d.fields END
+        FROM verdicts v LEFT JOIN differences d USING (event_key)
+        WHERE v.row_id = c.row_id AND v.verdict <> '{Disposition.ACCEPTED}'"""
+    )
+    con.execute("DROP TABLE verdicts; DROP TABLE differences;")
+
+
+def _name_differences(con: DuckDBPyConnection, kind: str) -> None:
+    """differences(event_key, fields): the columns in which the contents of a conflicting key differ."""
+    named = ", ".join(
+        f"CASE WHEN count(DISTINCT coalesce(json_extract(content, '$.{column}')::VARCHAR, 'null')) > 1 THEN '{column}' END"
+        for column in CONTENT_OF[kind]
+    )
+    con.execute(
+        f"""CREATE OR REPLACE TEMP TABLE differences AS
+        SELECT event_key, concat_ws(', ', {named}) AS fields FROM (
+            SELECT event_key, content FROM suspects UNION SELECT event_key, content FROM posted_contents
+            UNION SELECT event_key, content FROM open_contents)
+        WHERE event_key IN (SELECT event_key FROM verdicts WHERE verdict = '{Disposition.CONFLICT}') GROUP BY event_key"""
+    )
+
+
+def _corrected_must_exist(con: DuckDBPyConnection) -> None:
+    """A positive refund, correction or reversal names a credit of the same account that is posted or comes with it."""
+    con.execute(
+        f"""UPDATE classified_credits c SET disposition = '{Disposition.QUARANTINED}',
+            reason = '{Reason.UNKNOWN_CORRECTED}', detail = c.source_credit_id
+        WHERE c.disposition = '{Disposition.ACCEPTED}' AND c.token_amount > 0
+            AND c.transaction_type IN ('refund', 'correction', 'chargeback_reversal')
+            AND NOT EXISTS (FROM books.credits h WHERE h.account_id = c.account_id AND h.credit_id = c.source_credit_id)
+            AND NOT EXISTS (FROM classified_credits o WHERE o.account_id = c.account_id AND o.credit_id = c.source_credit_id
+                AND o.disposition = '{Disposition.ACCEPTED}' AND o.row_id <> c.row_id)"""
+    )
+
+
+def number_equal_lines(con: DuckDBPyConnection, source: str, file_id: int, first_line: int) -> None:
+    """Keys of `line_ordinal`: the k-th equal line of a file equals the k-th in any file; lines before `first_line` go."""
+    con.execute(
+        """CREATE OR REPLACE TEMP TABLE ordinals AS SELECT row_id, unhex(sha256(to_json(
+            [?, lower(hex(event_key)), (row_number() OVER (PARTITION BY event_key ORDER BY row_id))::VARCHAR])::VARCHAR)) AS event_key
+        FROM classified_usage WHERE file_id = ? AND event_key IS NOT NULL""",
+        [source, file_id],
+    )
+    con.execute("UPDATE classified_usage c SET event_key = o.event_key FROM ordinals o WHERE o.row_id = c.row_id")
+    con.execute(
+        f"UPDATE quarantined_records q SET event_key = c.event_key FROM classified_usage c WHERE {_same_place('q', 'c')} AND q.file_id = ?",
+        [file_id],
+    )
+    for table in ("classified_usage", "quarantined_records"):
+        con.execute(f"DELETE FROM {table} WHERE file_id = ? AND line_no < ?", [file_id, first_line])
+    con.execute("DROP TABLE ordinals")
+
+
+def settle_retried(con: DuckDBPyConnection, kind: str) -> None:
+    """Turn retried records into transitions; those that stay as they were leave nothing behind."""
+    previous = (
+        f"SELECT {_PLACE}, arg_max(d.disposition, d.posting_id) AS previous FROM audit.line_dispositions d "
+        f"SEMI JOIN (SELECT * FROM classified_{kind} WHERE retried) USING ({_PLACE}) GROUP BY {_PLACE}"
+    )
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE retried_now AS SELECT c.row_id, {_PLACE}, c.disposition, c.reason, c.event_key, "
+        f"coalesce(p.previous, '{Disposition.QUARANTINED}') AS previous FROM classified_{kind} c LEFT JOIN ({previous}) p USING ({_PLACE}) WHERE c.retried"
+    )
+    same = "disposition = previous"
+    con.execute(f"DELETE FROM classified_{kind} c USING retried_now r WHERE c.row_id = r.row_id AND r.{same.replace('= ', '= r.')}")
+    con.execute(
+        f"DELETE FROM quarantined_records q USING retried_now r WHERE {_same_place('q', 'r')} AND q.kind = '{kind}' "
+        f"AND (r.disposition NOT IN {_OPEN} OR r.disposition = r.previous)"
+    )
+    con.execute(
+        f"INSERT INTO disposition_transitions SELECT {_PLACE}, disposition, reason, previous, event_key FROM retried_now WHERE NOT ({same})"
+    )
+    con.execute("DROP TABLE retried_now")

@@ -1,0 +1,259 @@
+"""Which input files are new: taken, continued, noted as duplicates, refused, or left waiting. Writes no books.
+
+A file's identity is (source, sha256 of its stored bytes). Nothing is told by its name or times alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from pipelines.intake.found import (
+    DUPLICATE,
+    REFUSED,
+    TAKEN,
+    Discovery,
+    FileStamp,
+    FoundFile,
+    KnownFile,
+    SourceLike,
+    Waiting,
+)
+from pipelines.intake.hashing import ChangedWhileReadError, HashCache, Hashed, hash_file, stamp_of
+from pipelines.intake.known import KnownFiles
+from pipelines.intake.signatures import new_digest, refusal, signature_path
+from pipelines.intake.walk import date_of_path, is_plain, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from hmac import HMAC
+    from pathlib import Path
+
+    from billing_core.vocabulary import Reason
+
+__all__ = ["Discovery", "FoundFile", "KnownFile", "SourceLike", "Waiting", "changed_since", "discover", "due"]
+
+_KIND_ORDER = {"accounts": 0, "credits": 1, "usage": 2}
+_NS_PER_SECOND = 1_000_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CHUNK_BYTES = 1 << 16
+
+
+def discover(  # noqa: PLR0913 everything that decides what is found is an argument
+    root: Path,
+    sources: Iterable[SourceLike],
+    *,
+    known: Sequence[KnownFile],
+    seen: Mapping[tuple[str, str], date],
+    now: datetime,
+    start: date,
+    settle_seconds: int,
+    cache_path: Path,
+) -> Discovery:
+    """Walk the books folder and judge every input file.
+
+    `known` are the rows of audit.usage_files, `seen` the first-seen dates of the posting log by (source, sha256),
+    `start` the first day of the books, which dates accounts and credits files without a date in their path.
+    Raises ConfigurationError when a file matches two sources.
+    """
+    found = walk(root, sources)
+    search = _Search(root, KnownFiles(known), dict(seen), now, start, settle_seconds, HashCache(cache_path))
+    search.notices.extend(found.notices)
+    # Files at a known path first: only what they no longer hold may have moved to another path.
+    new_paths = [path for path, source in found.sources.items() if search.known.at(source.name, path) is None]
+    for path in sorted(found.sources.keys() - set(new_paths)):
+        search.judge(path, found.sources[path])
+    search.known.note_sizes(search.sizes)
+    for path in new_paths:
+        search.judge(path, found.sources[path])
+    search.cache.save()
+    waiting = sorted(search.waiting, key=lambda item: item.path)
+    return Discovery(_one_taken_each(search.files), tuple(waiting), tuple(sorted(search.notices)), search.stamps)
+
+
+def due(discovery: Discovery, billing_date: date, *, include_undated: bool = False) -> list[FoundFile]:
+    """Return the files of a posting for `billing_date`: dated at most that day, accounts before credits before usage.
+
+    With `include_undated` the files that only their first-seen day dates join whatever that day is. A duplicate waits
+    for the file whose bytes it repeats.
+    """
+
+    def is_due(file: FoundFile) -> bool:
+        return file.file_date <= billing_date or (include_undated and file.undated)
+
+    def original(file: FoundFile) -> FoundFile:
+        return originals.get((file.source, file.sha256), file) if file.outcome == DUPLICATE else file
+
+    originals = {(file.source, file.sha256): file for file in discovery.files if file.outcome == TAKEN}
+    chosen = [file for file in discovery.files if is_due(file) and is_due(original(file))]
+    return sorted(chosen, key=lambda file: (_KIND_ORDER[file.kind], file.path))
+
+
+def changed_since(root: Path, discovery: Discovery, files: Iterable[FoundFile]) -> tuple[str, ...]:
+    """Return the paths of taken files that are no longer what was hashed: to be asked after they were read."""
+    return tuple(file.path for file in files if file.outcome == TAKEN and not _is_same(root, discovery, file.path))
+
+
+def _is_same(root: Path, discovery: Discovery, path: str) -> bool:
+    try:
+        return stamp_of(root / path) == discovery.stamps.get(path)
+    except OSError:
+        return False
+
+
+@dataclass
+class _Search:
+    """One walk in progress."""
+
+    root: Path
+    known: KnownFiles
+    seen: dict[tuple[str, str], date]
+    now: datetime
+    start: date
+    settle_seconds: int
+    cache: HashCache
+    files: list[FoundFile] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    stamps: dict[str, FileStamp] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+
+    def judge(self, path: str, source: SourceLike) -> None:
+        """Decide about one file; whatever keeps it from being read leaves it for the next run."""
+        try:
+            stamp = stamp_of(self.root / path)
+            self.sizes[path] = stamp.size
+            if self._is_settling(stamp):
+                self.cache.keep(path)
+                self._wait(path, f"changed less than {self.settle_seconds} s ago; the next run takes it")
+            else:
+                self._judge_settled(path, source, stamp)
+        except ChangedWhileReadError:
+            self._wait(path, "changed while it was read; the next run takes it")
+        except FileNotFoundError:
+            self._wait(path, "disappeared while it was looked at")
+        except OSError as error:
+            self._wait(path, f"cannot be read ({error.strerror}); mend its permissions")
+
+    def _is_settling(self, stamp: FileStamp) -> bool:
+        """A time ahead of the clock by more than the settling time says nothing: such a file must not wait for ever."""
+        age_ns = (self.now - _EPOCH) // timedelta(microseconds=1) * 1000 - stamp.mtime_ns
+        return abs(age_ns) < self.settle_seconds * _NS_PER_SECOND
+
+    def _judge_settled(self, path: str, source: SourceLike, stamp: FileStamp) -> None:
+        sizes = self.known.prefix_sizes(source.name, path) if is_plain(path) else []
+        hashed = self.cache.get(path, stamp, sizes)
+        reason: Reason | None = None
+        if source.secret is not None and (hashed is None or not self.known.taken(source.name, hashed.sha256)):
+            # What a cache says is no proof: bytes that are not yet taken are signed bytes, read now.
+            signature = new_digest(source.secret)
+            hashed = self._hash(path, sizes, signature)
+            reason = refusal(self.root / path, signature)
+        elif hashed is None:
+            hashed = self._hash(path, sizes, None)
+        self.stamps[path] = hashed.stamp
+        self._decide(path, source, hashed, reason)
+
+    def _hash(self, path: str, sizes: list[int], signature: HMAC | None) -> Hashed:
+        hashed = hash_file(self.root / path, sizes, signature)
+        self.cache.put(path, hashed)
+        return hashed
+
+    def _decide(self, path: str, source: SourceLike, hashed: Hashed, reason: Reason | None) -> None:
+        original = self.known.taken(source.name, hashed.sha256)
+        file = self._found(path, source, hashed)
+        if original is not None:
+            if original.path != path and not self.known.has(source.name, hashed.sha256, path, DUPLICATE):
+                self.files.append(replace(file, outcome=DUPLICATE))
+            return
+        if reason is not None:
+            self._refuse(replace(file, outcome=REFUSED, reason=reason.value))
+        elif self.known.is_unreadable(source.name, hashed.sha256):
+            self._wait(path, "refused before as unreadable (damaged); put a whole copy in its place")
+        else:
+            self.files.append(self._continued(file, hashed))
+
+    def _refuse(self, file: FoundFile) -> None:
+        """A refused file is a row once for each reason, and is named as waiting every time."""
+        name = signature_path(self.root / file.path).name
+        self._wait(file.path, f"refused, {file.reason}: {name} must hold the HMAC-SHA256 of its bytes")
+        if not self.known.is_refused(file.source, file.sha256, file.reason or ""):
+            self.files.append(file)
+
+    def _found(self, path: str, source: SourceLike, hashed: Hashed) -> FoundFile:
+        in_path = date_of_path(path)
+        undated = in_path is None and source.kind == "usage"
+        file_date = in_path or self.start
+        if undated:
+            file_date = self.seen.get((source.name, hashed.sha256), self.now.astimezone(UTC).date())
+        return FoundFile(
+            source=source.name,
+            kind=source.kind,
+            path=path,
+            sha256=hashed.sha256,
+            size_bytes=hashed.stamp.size,
+            byte_from=0,
+            first_line=1,
+            continues_file_id=None,
+            file_date=file_date,
+            undated=undated,
+            outcome=TAKEN,
+            reason=None,
+        )
+
+    def _continued(self, file: FoundFile, hashed: Hashed) -> FoundFile:
+        """Return the file as what it adds to the longest known file that it begins with; else as it is, a new one."""
+        begins = self.known.begins_with(file.source, hashed.prefixes) if is_plain(file.path) else None
+        latest = self.known.at(file.source, file.path)
+        if latest is not None and (begins is None or begins.size_bytes < latest.size_bytes):
+            self.known.note_moved(latest)
+            self.notices.append(
+                f"{file.path}: no longer begins with the {latest.size_bytes:,} bytes taken before "
+                f"(file {latest.file_id}); what follows is read as new lines"
+            )
+        if begins is None:
+            return file
+        return self._from_known(file, begins)
+
+    def _from_known(self, file: FoundFile, begins: KnownFile) -> FoundFile:
+        line_start, is_even = _end_of_known(self.root / file.path, begins.size_bytes)
+        is_csv = file.path.endswith(".csv")
+        if is_csv and not (is_even and line_start == begins.size_bytes):
+            self.notices.append(f"{file.path}: grew inside a row; read again whole, rows taken before are duplicates")
+            return file
+        # A last line that had no end was read as it stood: it is read again, now with its end.
+        first_line = begins.last_line + 1 if line_start == begins.size_bytes else max(begins.last_line, 1)
+        return replace(file, byte_from=line_start, first_line=first_line, continues_file_id=begins.file_id)
+
+    def _wait(self, path: str, why: str) -> None:
+        self.waiting.append(Waiting(path, why))
+
+
+def _end_of_known(path: Path, end: int) -> tuple[int, bool]:
+    """Look at a file's first `end` bytes: where their last line starts, and whether their quotes are even.
+
+    An odd number of quotes means that a CSV row goes on past a newline inside a quoted value.
+    """
+    line_start = quotes = position = 0
+    with path.open("rb") as file:
+        while position < end and (chunk := file.read(min(_CHUNK_BYTES, end - position))):
+            quotes += chunk.count(b'"')
+            newline = chunk.rfind(b"\n")
+            line_start = position + newline + 1 if newline >= 0 else line_start
+            position += len(chunk)
+    return line_start, quotes % 2 == 0
+
+
+def _one_taken_each(files: list[FoundFile]) -> tuple[FoundFile, ...]:
+    """Of new files with the same bytes the earliest is taken (a date in its path first), the others are duplicates."""
+    taken: set[tuple[str, str]] = set()
+    judged = []
+    for file in sorted(files, key=lambda file: (file.file_date, file.undated, file.path)):
+        identity = (file.source, file.sha256)
+        if file.outcome == TAKEN and identity in taken:
+            judged.append(replace(file, outcome=DUPLICATE, byte_from=0, first_line=1, continues_file_id=None))
+        else:
+            judged.append(file)
+            taken |= {identity} if file.outcome == TAKEN else set()
+    return tuple(judged)

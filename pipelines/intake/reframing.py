@@ -1,0 +1,76 @@
+# ruff: noqa: S608  -- fixed names and numbers only; data stays in the relations
+"""Keep the raw bytes of records that are held back: quarantined ones batch by batch, conflicts by reading their files again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from billing_core.vocabulary import Disposition
+from pipelines.intake import classify_accounts, classify_credits, finalise, records
+from pipelines.intake.formats import batches
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from duckdb import DuckDBPyConnection
+
+    from pipelines.intake.classify_usage import Shape
+    from pipelines.intake.profiles import Profile
+    from pipelines.intake.sources import FileToRead, Source
+
+HELD = f"('{Disposition.QUARANTINED}', '{Disposition.CONFLICT}')"
+
+
+def content_columns(kind: str) -> tuple[str, ...]:
+    """The columns by which two records of a kind are the same."""
+    return {"usage": finalise.CONTENT, "credits": classify_credits.CONTENT, "accounts": classify_accounts.CONTENT}[kind]
+
+
+def keep_quarantined(con: DuckDBPyConnection, kind: str, table: str, first_row: int, shape: Shape, *, exploded: bool) -> None:
+    """Copy the quarantined records of the registered batch, from `first_row` on, into quarantined_records."""
+    pending = table == "pending_versions"
+    held = "reason IS NOT NULL AND NOT is_blank AND reason NOT IN ('before_start', 'not_a_leaf')" if pending else f"disposition IN {HELD}"
+    if con.execute(f"SELECT count(*) FROM {table} WHERE row_id >= {first_row} AND {held}").fetchall()[0][0] == 0:
+        return
+    raws = raw_sql(shape.profile, shape.flags) if exploded else (
+        "SELECT line_no, record_no, coalesce(raw, encode(line)) AS raw, sha FROM intake_batch"
+    )
+    parsed = "NULL::JSON" if pending else finalise.content_json(content_columns(kind), "c.")
+    con.execute(
+        f"INSERT INTO quarantined_records SELECT c.file_id, c.line_no, c.record_no, c.source, '{kind}', c.reason, c.detail, "
+        f"c.account_id, c.event_key, coalesce(b.sha, unhex(sha256(b.raw))), {parsed}, b.raw "
+        f"FROM (FROM {table} WHERE row_id >= {first_row} AND {held}) c JOIN ({raws}) b USING (line_no, record_no)"
+    )
+
+
+def raw_sql(profile: Profile, flags: records.BatchFlags) -> str:
+    """line_no, record_no, raw and sha of the registered batch, record by record."""
+    return (
+        "SELECT r.line_no, r.record_no, coalesce(b.raw, encode(r.body)) AS raw, b.sha "
+        f"FROM ({records.records_sql(profile, flags)}) r JOIN intake_batch b USING (i)"
+    )
+
+
+def keep_raw(con: DuckDBPyConnection, kind: str, files: Sequence[tuple[FileToRead, Source]]) -> None:
+    """Read again the files that hold conflicts (or records held back late) and keep those records' bytes."""
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE records_without_raw AS "
+        f"SELECT c.* FROM classified_{kind} c ANTI JOIN quarantined_records q USING (file_id, line_no, record_no) "
+        f"WHERE c.disposition IN {HELD} AND NOT c.retried"
+    )
+    wanted = {row[0] for row in con.execute("SELECT DISTINCT file_id FROM records_without_raw").fetchall()}
+    parsed = finalise.content_json(content_columns(kind), "c.")
+    for file, source in files:
+        if file.file_id not in wanted:
+            continue
+        for batch in batches(file):
+            con.register("intake_batch", batch.table)
+            flags = records.BatchFlags(batch.lenient_json, batch.long_numbers, repeated_keys=False, text_values=False)
+            con.execute(
+                f"INSERT INTO quarantined_records SELECT c.file_id, c.line_no, c.record_no, c.source, '{kind}', c.reason, c.detail, "
+                f"c.account_id, c.event_key, coalesce(b.sha, unhex(sha256(b.raw))), {parsed}, b.raw "
+                f"FROM records_without_raw c JOIN ({raw_sql(source.profile, flags)}) b USING (line_no, record_no) "
+                f"WHERE c.file_id = {file.file_id}"
+            )
+            con.unregister("intake_batch")
+    con.execute("DROP TABLE records_without_raw")

@@ -1,0 +1,149 @@
+# ruff: noqa: S608  -- fixed names only; data stays in the relations
+"""Sources that rewrite their records: the greatest version stands, its missing fields come from earlier versions.
+
+Works on pending_versions and moves every row of it to classified_usage. A version that is refused as a whole never
+stands for its event: the next lower one does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from billing_core.vocabulary import Disposition, Reason
+from pipelines.intake.finalise import CONTENT, content_json, finalised_sql
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+FILLED = (
+    "account_id", "user_id", "workspace_id", "project_id", "content_piece_id", "operation_type", "provider", "model",
+    "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_5m_tokens",
+    "cache_write_1h_tokens", "reasoning_tokens", "audio_input_tokens", "audio_output_tokens", "image_input_tokens",
+    "image_output_tokens", "image_count", "image_size", "image_quality", "reported_billable_tokens",
+    "reported_cost_nanousd", "success", "gateway_cache_hit", "cancelled", "error_message", "request_metadata", "occurred_at",
+)  # fmt: skip
+_POSTED_AS = {"cache_write_tokens": "NULL::BIGINT", "gateway_cache_hit": "NULL::BOOLEAN", "cancelled": "NULL::BOOLEAN"}
+
+
+def resolve(con: DuckDBPyConnection, *, auto_create: bool) -> None:
+    """Settle all versions of each event of the posting, and of what is posted, into classified_usage."""
+    if con.execute("SELECT count(*) FROM pending_versions").fetchall()[0][0] == 0:
+        return
+    con.execute("CREATE OR REPLACE TEMP TABLE version_verdicts (row_id BIGINT, verdict VARCHAR, reason VARCHAR, detail VARCHAR)")
+    _collect_posted(con)
+    _same_version(con)
+    while _settle_once(con, auto_create=auto_create):
+        pass
+    _move(con, auto_create=auto_create)
+
+
+def _collect_posted(con: DuckDBPyConnection) -> None:
+    """posted_events: the current row of every posted event that has a key of this posting, and its version."""
+    keys = "(SELECT event_key FROM pending_versions WHERE reason IS NULL AND NOT is_blank)"
+    columns = ", ".join(f"{_POSTED_AS.get(column, column)} AS {column}" for column in FILLED)
+    kept = f"event_key, posting_id, file_id, line_no, record_no, {columns}, {content_json(CONTENT)}::VARCHAR AS content"
+    con.execute(
+        f"""CREATE OR REPLACE TEMP TABLE posted_events AS
+        WITH revised AS (SELECT {kept} FROM books.usage_revisions WHERE event_key IN {keys}
+            QUALIFY row_number() OVER (PARTITION BY event_key ORDER BY posting_id DESC, revision_no DESC) = 1),
+        found AS (FROM revised UNION ALL SELECT {kept} FROM books.token_usage WHERE event_key IN {keys}
+            AND event_key NOT IN (SELECT event_key FROM revised))
+        SELECT f.*, coalesce(v.version, 0) AS version FROM found f LEFT JOIN (
+            SELECT event_key, max(version) AS version FROM books.usage_versions WHERE event_key IN {keys} GROUP BY event_key
+        ) v USING (event_key)"""
+    )
+
+
+def _same_version(con: DuckDBPyConnection) -> None:
+    """Rows of one key and one version: equal contents are duplicates of the first, different ones are all conflicts."""
+    con.execute(
+        f"""INSERT INTO version_verdicts
+        WITH rows AS (SELECT row_id, event_key, version, {_mapped_json()}::VARCHAR AS content
+            FROM pending_versions WHERE reason IS NULL AND NOT is_blank),
+        firsts AS (SELECT event_key, version, content, min(row_id) AS first_row FROM rows GROUP BY ALL),
+        contested AS (SELECT event_key, version FROM firsts GROUP BY ALL HAVING count(*) > 1)
+        SELECT r.row_id, CASE WHEN r.row_id > f.first_row THEN '{Disposition.DUPLICATE}' ELSE '{Disposition.CONFLICT}' END,
+            CASE WHEN r.row_id = f.first_row THEN '{Reason.CONFLICT}' END,
+            CASE WHEN r.row_id = f.first_row THEN 'two contents of version ' || r.version END
+        FROM rows r JOIN firsts f USING (event_key, version, content) LEFT JOIN contested c USING (event_key, version)
+        WHERE r.row_id > f.first_row OR c.event_key IS NOT NULL"""
+    )
+
+
+def _mapped_json() -> str:
+    return content_json(tuple(column for column in FILLED if column != "request_metadata"))
+
+
+def _settle_once(con: DuckDBPyConnection, *, auto_create: bool) -> bool:
+    """Fill and finalise the greatest version of each key; True if some were refused, so the next lower ones must be tried."""
+    con.execute(
+        """CREATE OR REPLACE TEMP TABLE version_order AS
+        SELECT *, version = max(version) OVER (PARTITION BY event_key) AS greatest FROM pending_versions
+        ANTI JOIN version_verdicts USING (row_id) WHERE reason IS NULL AND NOT is_blank"""
+    )
+    last = ", ".join(
+        f"coalesce(p.{column}, last_value(p.{column} IGNORE NULLS) OVER w, h.{column}) AS {column}" for column in FILLED
+    )
+    con.execute(
+        f"""CREATE OR REPLACE TEMP TABLE filled_versions AS
+        SELECT p.* REPLACE ({last}), h.version AS posted_version, h.content AS posted_content
+        FROM version_order p LEFT JOIN posted_events h ON h.event_key = p.event_key
+        WINDOW w AS (PARTITION BY p.event_key ORDER BY p.version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+        QUALIFY greatest"""
+    )
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE finished_versions AS "
+        f"{finalised_sql('SELECT * EXCLUDE (greatest, posted_version, posted_content) FROM filled_versions', auto_create=auto_create)}"
+    )
+    refused = con.execute(
+        "INSERT INTO version_verdicts SELECT row_id, disposition, reason, detail FROM finished_versions "
+        f"WHERE disposition <> '{Disposition.ACCEPTED}'"
+    ).fetchall()[0][0]
+    return bool(refused)
+
+
+def _move(con: DuckDBPyConnection, *, auto_create: bool) -> None:
+    """Write every pending row to classified_usage with its final disposition, and what the winners replace."""
+    con.execute(
+        f"""CREATE OR REPLACE TEMP TABLE version_winners AS
+        SELECT f.*, p.posted_version, CASE
+            WHEN p.posted_version IS NULL OR f.version > p.posted_version THEN '{Disposition.ACCEPTED}'
+            WHEN {content_json(CONTENT, "f.")}::VARCHAR = p.posted_content THEN '{Disposition.DUPLICATE}'
+            WHEN f.version = p.posted_version THEN '{Disposition.CONFLICT}'
+            ELSE '{Disposition.SUPERSEDED}' END AS verdict
+        FROM finished_versions f JOIN filled_versions p USING (row_id) WHERE f.disposition = '{Disposition.ACCEPTED}'"""
+    )
+    con.execute(
+        f"""INSERT INTO version_verdicts SELECT row_id, verdict,
+            CASE WHEN verdict = '{Disposition.CONFLICT}' THEN '{Reason.CONFLICT}' END,
+            CASE WHEN verdict = '{Disposition.CONFLICT}' THEN 'another content of the posted version ' || version END
+        FROM version_winners WHERE verdict <> '{Disposition.ACCEPTED}'"""
+    )
+    columns = [row[0] for row in con.execute("SELECT column_name FROM (DESCRIBE classified_usage)").fetchall()]
+    names = ", ".join(columns)
+    con.execute(
+        f"INSERT INTO classified_usage ({names}) SELECT {names} FROM (SELECT * REPLACE (posted_version IS NOT NULL AS supersedes) "
+        f"FROM version_winners WHERE verdict = '{Disposition.ACCEPTED}')"
+    )
+    winners = f"(SELECT row_id FROM version_winners WHERE verdict = '{Disposition.ACCEPTED}')"
+    rest = finalised_sql(f"SELECT * FROM pending_versions WHERE row_id NOT IN {winners}", auto_create=auto_create)
+    con.execute(
+        f"""INSERT INTO classified_usage ({names}) SELECT {names} FROM (
+            SELECT r.* REPLACE (
+                CASE WHEN v.verdict IS NOT NULL THEN v.verdict WHEN r.row_id IN (SELECT row_id FROM version_order)
+                    THEN '{Disposition.SUPERSEDED}' ELSE r.disposition END AS disposition,
+                CASE WHEN v.verdict IS NOT NULL THEN v.reason WHEN r.row_id IN (SELECT row_id FROM version_order)
+                    THEN NULL ELSE r.reason END AS reason,
+                CASE WHEN v.verdict IS NOT NULL THEN v.detail WHEN r.row_id IN (SELECT row_id FROM version_order)
+                    THEN NULL ELSE r.detail END AS detail)
+            FROM ({rest}) r LEFT JOIN version_verdicts v USING (row_id))"""
+    )
+    con.execute(
+        f"""INSERT INTO disposition_transitions
+        SELECT h.file_id, h.line_no, h.record_no, '{Disposition.SUPERSEDED}', NULL, '{Disposition.ACCEPTED}', h.event_key
+        FROM version_winners w JOIN posted_events h USING (event_key)
+        WHERE w.verdict = '{Disposition.ACCEPTED}' AND w.posted_version IS NOT NULL"""
+    )
+    for table in ("version_verdicts", "version_order", "filled_versions", "finished_versions", "version_winners", "posted_events"):
+        con.execute(f"DROP TABLE {table}")
+    con.execute("DELETE FROM pending_versions")

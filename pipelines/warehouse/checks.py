@@ -1,0 +1,64 @@
+"""Checks: each is a view in schema ``checks`` that lists the rows which must not be; none found is a pass.
+
+The file ``sql/checks/NN_name.sql`` is the check over full history, ``sql/deltas/NN_name.sql`` what a posting proves of
+its own rows before it commits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipelines.warehouse.script import scalar
+from pipelines.warehouse.sql import sql_names, sql_text
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+class Check(NamedTuple):
+    """A check in force: its name, the view that lists failing rows, and its sentence for people."""
+
+    name: str
+    view: str
+    meaning: str
+
+
+def checks() -> tuple[Check, ...]:
+    """Every check that is a view, in the order of their numbers."""
+    return tuple(_check(name) for name in sql_names("checks"))
+
+
+def _check(path: str) -> Check:
+    name = _stem(path).split("_", 1)[1]
+    comment = [line.removeprefix("--").strip() for line in sql_text(path).splitlines() if line.startswith("--")]
+    return Check(name, f"checks.{name}", " ".join(comment))
+
+
+def _stem(path: str) -> str:
+    return path.rsplit("/", 1)[1].removesuffix(".sql")
+
+
+def create_views(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make or replace the derived views and the check views, from this version's files."""
+    for name in sql_names("views"):
+        connection.execute(sql_text(name))
+    for name in sql_names("checks"):
+        connection.execute(f"CREATE OR REPLACE VIEW checks.{_check(name).name} AS {sql_text(name)}")
+
+
+def failing_rows(connection: duckdb.DuckDBPyConnection, check: Check) -> int:
+    """How many rows a check finds over full history."""
+    return scalar(connection, f"SELECT count(*) FROM {check.view}")
+
+
+def run_delta_checks(connection: duckdb.DuckDBPyConnection, posting_id: int) -> dict[str, int]:
+    """Run each check over one posting's own rows, inside its transaction; the counts go to audit.check_results."""
+    failing: dict[str, int] = {}
+    for path in sql_names("deltas"):
+        query = sql_text(path)
+        parameters = {"posting_id": posting_id} if "$posting_id" in query else None
+        failing[_stem(path).split("_", 1)[1]] = scalar(connection, f"SELECT count(*) FROM ({query})", parameters)
+    connection.executemany(
+        "INSERT INTO audit.check_results VALUES ($1, $2, $3)", [[posting_id, name, count] for name, count in failing.items()]
+    )
+    return failing

@@ -1,0 +1,79 @@
+"""The files of a posting: their numbers, and what of each was refused, read or seen before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipelines.intake.found import KnownFile
+from pipelines.warehouse.script import rows, scalar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import duckdb
+
+    from pipelines.intake.found import FoundFile
+    from pipelines.intake.sources import Source
+
+_POSTING_FILES = """
+CREATE OR REPLACE TEMP TABLE posting_files (
+    file_id BIGINT, source VARCHAR, kind VARCHAR, path VARCHAR, sha256 VARCHAR, size_bytes BIGINT, byte_from BIGINT,
+    continues_file_id BIGINT, profile VARCHAR, profile_sha256 VARCHAR, file_date DATE, outcome VARCHAR, reason VARCHAR,
+    first_line BIGINT, received BIGINT DEFAULT 0)
+"""
+
+
+def number_files(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[FoundFile], sources: Mapping[str, Source]
+) -> dict[tuple[str, str], int]:
+    """Give each file of the posting the next file_id, in their order; returns the id by (source, path)."""
+    first = scalar(connection, "SELECT coalesce(max(file_id), 0) + 1 FROM audit.usage_files")
+    connection.execute(_POSTING_FILES)
+    values = [
+        [
+            file_id,
+            file.source,
+            file.kind,
+            file.path,
+            file.sha256,
+            file.size_bytes,
+            file.byte_from,
+            file.continues_file_id,
+            sources[file.source].profile_name,
+            sources[file.source].profile_sha256,
+            file.file_date,
+            file.outcome,
+            file.reason,
+            file.first_line,
+        ]
+        for file_id, file in enumerate(files, start=first)
+    ]
+    if values:
+        places = ", ".join(f"${number}" for number in range(1, len(values[0]) + 1))
+        connection.executemany(f"INSERT INTO posting_files VALUES ({places}, 0)", values)
+    return {(file.source, file.path): file_id for file_id, file in enumerate(files, start=first)}
+
+
+def note_received(
+    connection: duckdb.DuckDBPyConnection, received: Mapping[int, int], unreadable: Iterable[int]
+) -> None:
+    """Note how many records were framed of each file, and which files could not be read at all."""
+    for file_id, count in received.items():
+        connection.execute(
+            "UPDATE posting_files SET received = $count WHERE file_id = $file_id", {"count": count, "file_id": file_id}
+        )
+    for file_id in unreadable:
+        connection.execute(
+            "UPDATE posting_files SET outcome = 'refused', reason = 'unreadable', received = 0 WHERE file_id = $file_id",
+            {"file_id": file_id},
+        )
+
+
+def known_files(connection: duckdb.DuckDBPyConnection) -> list[KnownFile]:
+    """Every file that the books have taken, seen again or refused."""
+    found = rows(
+        connection,
+        "SELECT file_id, source, path, sha256, size_bytes, last_line, outcome, reason FROM audit.usage_files"
+        " ORDER BY file_id",
+    )
+    return [KnownFile(*row) for row in found]  # type: ignore[arg-type]

@@ -1,0 +1,159 @@
+"""Hashes over posted rows: sealed blocks of each posting, and two hashes over whole books.
+
+A row's pre-image is a fixed list of columns; text is prefixed with its length in bytes, so that no two rows share one.
+Rows are read in a fixed order and hashed as they stream by, posting by posting, never held.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, NamedTuple
+
+from billing_core.chain import BLOCK_ROWS, Block
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import duckdb
+    import pyarrow as pa
+
+HASH_VERSION = 1
+"""Raised when a sealed table gains a column; older postings keep the column list of their version."""
+
+
+class Sealed(NamedTuple):
+    """A table whose rows are sealed: its hashed order inside a posting, and what depends on the order of delivery."""
+
+    table: str
+    order: str
+    delivery: frozenset[str]
+
+
+_DELIVERY = frozenset({"recorded_at", "updated_at", "posting_id", "file_id", "line_no", "record_no", "billing_date"})
+_RUNNING = frozenset({"account_seq", "balance_before", "balance_after"})
+
+SEALED: tuple[Sealed, ...] = (
+    Sealed("books.token_usage", "file_id, line_no, record_no", _DELIVERY),
+    Sealed("books.usage_revisions", "file_id, line_no, record_no", _DELIVERY),
+    Sealed("books.token_transactions", "account_id, account_seq", _DELIVERY | _RUNNING),
+    Sealed("finance.lot_allocations", "account_id, lot_id, debit_from, kind, tokens, allocated_at", _DELIVERY),
+)
+
+CONTENT: Mapping[str, str] = {
+    "books.token_usage": "usage_id",
+    "books.usage_revisions": "usage_id, revision_no",
+    "books.token_transactions": "transaction_id",
+    "books.token_accounts": "account_id",
+}
+"""What content_hash covers, in key order: what is true of the business, however it was delivered."""
+
+HISTORY: Mapping[str, str] = {
+    "audit.postings": "posting_id",
+    "audit.blocks": "posting_id, table_name, block_no",
+    "audit.usage_files": "file_id",
+    "audit.line_dispositions": "posting_id, file_id, line_no, record_no",
+    "audit.quarantine": "posting_id, file_id, line_no, record_no",
+    "audit.admin_actions": "seq",
+    "audit.check_results": "posting_id, check_name",
+    "books.account_heads": "account_id",
+    "books.account_versions": "posting_id, file_id, line_no, account_id",
+    "books.credits": "transaction_id",
+    "books.rates": "rate_id, rate_version, book_sha256",
+    "books.system_settings": "settings_version, effective_from",
+    "books.token_accounts": "account_id",
+    "books.token_pricing": "package_id, package_version",
+    "books.token_transactions": "account_id, account_seq",
+    "books.token_usage": "file_id, line_no, record_no",
+    "books.usage_revisions": "usage_id, revision_no",
+    "books.usage_versions": "event_key, version",
+    "finance.credit_lots": "lot_id",
+    "finance.lot_allocations": "posting_id, account_id, lot_id, debit_from, kind, tokens, allocated_at",
+    "finance.open_debt": "account_id, debit_from",
+}
+"""What history_hash covers: every column of every table that a rebuild must bring back."""
+
+
+def posting_blocks(connection: duckdb.DuckDBPyConnection, posting_id: int) -> list[Block]:
+    """The block hashes of one posting, recomputed from the rows that stand in the tables now."""
+    blocks: list[Block] = []
+    for sealed in SEALED:
+        query = f"{_preimages(connection, sealed.table, frozenset())} WHERE posting_id = $posting_id ORDER BY {sealed.order}"
+        hashed = _block_hashes(_stream(connection, query, {"posting_id": posting_id}))
+        blocks += [
+            Block(sealed.table, number, count, HASH_VERSION, digest) for number, (count, digest) in enumerate(hashed, start=1)
+        ]
+    return blocks
+
+
+def history_hash(connection: duckdb.DuckDBPyConnection) -> str:
+    """One hash over every column of the books; equal after a rebuild from the journal."""
+    return _whole(connection, HISTORY, frozenset())
+
+
+def content_hash(connection: duckdb.DuckDBPyConnection) -> str:
+    """One hash over what is true of the business; equal however the inputs were delivered."""
+    return _whole(connection, CONTENT, _DELIVERY | _RUNNING)
+
+
+def _whole(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, str], without: frozenset[str]) -> str:
+    digest = hashlib.sha256()
+    for table, order in tables.items():
+        digest.update(f"{table}\n".encode())
+        for _, block in _block_hashes(_stream(connection, f"{_preimages(connection, table, without)} ORDER BY {order}", {})):
+            digest.update(block.encode())
+    return digest.hexdigest()
+
+
+def _preimages(connection: duckdb.DuckDBPyConnection, table: str, without: frozenset[str]) -> str:
+    """A SELECT of one text per row: each column's text, prefixed with its length where it could hold a comma."""
+    schema, name = table.split(".")
+    columns = connection.execute(
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = $schema AND table_name = $name"
+        " AND database_name = current_database() ORDER BY column_index",
+        {"schema": schema, "name": name},
+    ).fetchall()
+    texts = [_column_text(column, kind) for column, kind in columns if column not in without]
+    return f"SELECT concat({', '.join(texts)}, chr(10)) AS preimage FROM {table}"
+
+
+def _column_text(column: str, kind: str) -> str:
+    if kind in {"VARCHAR", "JSON"}:
+        return f"coalesce(strlen({column}) || ':' || {column}, '-'), ','"
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        return f"coalesce(epoch_us({column})::VARCHAR, '-'), ','"
+    if kind == "BLOB":
+        return f"coalesce(hex({column}), '-'), ','"
+    return f"coalesce({column}::VARCHAR, '-'), ','"
+
+
+def _stream(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, object]
+) -> Iterator[tuple[memoryview, Sequence[int]]]:
+    """The texts of a query as (bytes, offsets) runs straight from Arrow memory."""
+    reader = connection.execute(query, dict(parameters) or None).to_arrow_reader(BLOCK_ROWS)
+    for batch in reader:
+        yield from _runs(batch.column(0))
+
+
+def _runs(column: pa.StringArray) -> Iterator[tuple[memoryview, Sequence[int]]]:
+    if len(column) == 0:
+        return
+    _, offsets_buffer, data = column.buffers()
+    offsets = memoryview(offsets_buffer).cast("i")[column.offset : column.offset + len(column) + 1]
+    yield memoryview(data), offsets
+
+
+def _block_hashes(runs: Iterator[tuple[memoryview, Sequence[int]]]) -> Iterator[tuple[int, str]]:
+    """(rows, sha256) of each run of BLOCK_ROWS rows, in order."""
+    digest, held = hashlib.sha256(), 0
+    for data, offsets in runs:
+        position, count = 0, len(offsets) - 1
+        while position < count:
+            take = min(BLOCK_ROWS - held, count - position)
+            digest.update(data[offsets[position] : offsets[position + take]])
+            held, position = held + take, position + take
+            if held == BLOCK_ROWS:
+                yield held, digest.hexdigest()
+                digest, held = hashlib.sha256(), 0
+    if held:
+        yield held, digest.hexdigest()

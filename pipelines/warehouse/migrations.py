@@ -1,0 +1,112 @@
+"""Forward-only migrations, each in a transaction of its own, after a checkpoint and a backup."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from billing_core.errors import IntegrityError
+from pipelines.warehouse.sql import sql_names, sql_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import duckdb
+
+APPEND_ONLY = (
+    "audit.postings",
+    "audit.blocks",
+    "audit.usage_files",
+    "audit.line_dispositions",
+    "audit.quarantine",
+    "audit.admin_actions",
+    "audit.check_results",
+    "audit.verifications",
+    "books.account_versions",
+    "books.credits",
+    "books.rates",
+    "books.token_transactions",
+    "books.token_usage",
+    "books.usage_revisions",
+    "books.usage_versions",
+    "finance.credit_lots",
+    "finance.lot_allocations",
+)
+"""Tables in which no posted row may ever change or vanish; a trigger refuses."""
+
+VERSIONED = {
+    "books.system_settings": "effective_to, superseded_by",
+    "books.token_pricing": "effective_to, superseded_by, updated_at",
+}
+"""Tables of dated versions: only these columns of a row may be filled in later, when its successor is known."""
+
+
+def migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
+    """Bring the schema forward to the newest version and return it.
+
+    Raises IntegrityError when the file was written by a newer Tollbook.
+    """
+    current = schema_version(connection)
+    names = sql_names("migrations")
+    if current > len(names):
+        message = (
+            f"{path} has schema version {current}, this Tollbook knows {len(names)}. "
+            "Use the Tollbook that wrote it, or a newer one."
+        )
+        raise IntegrityError(message)
+    for version, name in enumerate(names, start=1):
+        if version > current:
+            _apply(connection, path, version, name)
+    return len(names)
+
+
+def schema_version(connection: duckdb.DuckDBPyConnection) -> int:
+    """The version of an opened file; 0 for an empty one."""
+    found = connection.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'audit' AND table_name = 'schema_versions'"
+    ).fetchall()
+    if not found[0][0]:
+        return 0
+    return int(connection.execute("SELECT coalesce(max(version), 0) FROM audit.schema_versions").fetchall()[0][0])
+
+
+def _apply(connection: duckdb.DuckDBPyConnection, path: Path, version: int, name: str) -> None:
+    if version > 1:
+        connection.execute("CHECKPOINT")
+        shutil.copy2(path, path.with_suffix(f".before-{version}.duckdb"))
+    connection.execute("BEGIN")
+    try:
+        connection.execute(sql_text(name))
+        if version == 1:
+            connection.execute(_guards())
+        connection.execute("INSERT INTO audit.schema_versions VALUES ($version, $name)", {"version": version, "name": name})
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("CHECKPOINT")
+
+
+def _guards() -> str:
+    """The triggers: an UPDATE or DELETE of a posted row fails the statement, whoever sends it."""
+    statements = ["CREATE TABLE audit.guard (message VARCHAR);"]
+    for table in APPEND_ONLY:
+        for event in ("UPDATE", "DELETE"):
+            statements.append(
+                f"CREATE TRIGGER {table.replace('.', '_')}_{event.lower()} AFTER {event} ON {table} "
+                "REFERENCING OLD TABLE AS gone FOR EACH STATEMENT "
+                f"INSERT INTO audit.guard SELECT error('{table} is append-only: post a correction instead') FROM gone;"
+            )
+    for table, open_columns in VERSIONED.items():
+        statements.append(
+            f"CREATE TRIGGER {table.replace('.', '_')}_delete AFTER DELETE ON {table} "
+            "REFERENCING OLD TABLE AS gone FOR EACH STATEMENT "
+            f"INSERT INTO audit.guard SELECT error('{table} keeps every version') FROM gone;"
+        )
+        statements.append(
+            f"CREATE TRIGGER {table.replace('.', '_')}_update AFTER UPDATE ON {table} "
+            "REFERENCING OLD TABLE AS gone NEW TABLE AS fresh FOR EACH STATEMENT "
+            f"INSERT INTO audit.guard SELECT error('a version of {table} never changes') FROM "
+            f"(SELECT * EXCLUDE ({open_columns}) FROM gone EXCEPT ALL SELECT * EXCLUDE ({open_columns}) FROM fresh);"
+        )
+    return "\n".join(statements)

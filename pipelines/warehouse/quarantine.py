@@ -1,0 +1,94 @@
+"""Raw bytes of quarantined records: kept beside the database, readable by their owner only, for a limited time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from billing_core.errors import TollbookError
+from pipelines.intake.sources import RetriedRecord
+from pipelines.warehouse.script import rows, scalar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import duckdb
+
+    from pipelines.books.posting_log import RetriedRecord as RetriedPlace
+    from pipelines.intake.sources import Source
+
+_OWNER_ONLY = 0o600
+
+
+def keep_raw_records(connection: duckdb.DuckDBPyConnection, folder: Path, posting_id: int) -> None:
+    """Write the raw bytes of this posting's quarantined records to one file. Repeating a posting overwrites its file."""
+    if not scalar(connection, "SELECT count(*) FROM quarantined_records"):
+        return
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    target = raw_file(folder, posting_id)
+    target.unlink(missing_ok=True)
+    target.touch(mode=_OWNER_ONLY)
+    name = str(target).replace("'", "''")
+    connection.execute(
+        "COPY (SELECT file_id, line_no, record_no, source, kind, raw FROM quarantined_records"
+        f" ORDER BY file_id, line_no, record_no) TO '{name}' (FORMAT parquet, COMPRESSION zstd)"
+    )
+    target.chmod(_OWNER_ONLY)
+
+
+def raw_file(folder: Path, posting_id: int) -> Path:
+    """Where the raw bytes of one posting's quarantined records lie."""
+    return folder / f"{posting_id:08d}.parquet"
+
+
+def load_raw_records(
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    retries: Sequence[RetriedPlace],
+    sources: Mapping[str, Source],
+) -> list[tuple[RetriedRecord, Source]]:
+    """The quarantined records to read again, with their raw bytes.
+
+    Raises TollbookError when the bytes of one are gone, past their retention.
+    """
+    if not retries:
+        return []
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE retry_wanted (sha256 VARCHAR, source VARCHAR, line_no BIGINT, record_no INTEGER)"
+    )
+    connection.executemany(
+        "INSERT INTO retry_wanted VALUES ($1, $2, $3, $4)",
+        [[record.sha256, record.source, record.line_no, record.record_no] for record in retries],
+    )
+    files = sorted(str(path) for path in folder.glob("*.parquet"))
+    found = rows(connection, _RAW_QUERY, {"files": files}) if files else []
+    if len(found) != len(retries):
+        raise TollbookError(
+            f"{len(retries) - len(found)} of {len(retries)} quarantined records have no raw bytes in {folder} any more "
+            "(see [privacy] retention_days). Deliver their lines again in a new file instead."
+        )
+    return [(RetriedRecord(*row[:-1]), sources[str(row[-1])]) for row in found]  # type: ignore[arg-type]
+
+
+_RAW_QUERY = """
+SELECT DISTINCT ON (raw.file_id, raw.line_no, raw.record_no)
+    raw.file_id, raw.line_no, raw.record_no, file.path, file.sha256, raw.raw, raw.source
+FROM read_parquet($files) AS raw
+JOIN audit.usage_files AS file USING (file_id)
+JOIN retry_wanted AS wanted
+    ON wanted.sha256 = file.sha256 AND wanted.source = file.source
+    AND wanted.line_no = raw.line_no AND wanted.record_no = raw.record_no
+ORDER BY ALL
+"""
+
+
+def drop_expired(folder: Path, now: datetime, retention_days: int) -> int:
+    """Remove raw files older than the retention; returns how many."""
+    limit = now - timedelta(days=retention_days)
+    expired = [
+        path for path in folder.glob("*.parquet") if datetime.fromtimestamp(path.stat().st_mtime, UTC) < limit
+    ]
+    for path in expired:
+        path.unlink()
+    return len(expired)

@@ -1,0 +1,36 @@
+"""Running a file of SQL statements with named parameters; each statement is given those that it names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipelines.warehouse.sql import sql_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import duckdb
+
+
+def run_script(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, object]) -> None:
+    """Run every statement of ``pipelines/warehouse/sql/<name>`` in order. Raises KeyError for a parameter not given."""
+    for statement in connection.extract_statements(sql_text(name)):
+        wanted = {key: parameters[key] for key in statement.named_parameters}
+        connection.execute(statement, wanted or None)
+
+
+def rows(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, object] | None = None
+) -> list[tuple[object, ...]]:
+    """Every row of a query, fetched whole."""
+    return list(connection.execute(query, dict(parameters) if parameters else None).fetchall())
+
+
+def scalar(connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, object] | None = None) -> int:
+    """The one integer of a query."""
+    found = connection.execute(query, dict(parameters) if parameters else None).fetchall()
+    value = found[0][0]
+    if not isinstance(value, int):
+        message = f"expected one integer, got {value!r}"
+        raise TypeError(message)
+    return value

@@ -1,0 +1,46 @@
+-- Billable tokens of every event, recomputed here from tables alone and compared.
+WITH terms AS (
+    SELECT * FROM books.system_settings
+    QUALIFY row_number() OVER (PARTITION BY settings_version ORDER BY superseded_by NULLS FIRST) = 1
+), events AS (
+    SELECT usage.*, terms.partial_error, terms.gateway_cache_hit, terms.cancelled_stream,
+        terms.default_token_multiplier, terms.image_generation_cost_dall_e_3, terms.image_generation_cost_dall_e_2,
+        terms.image_generation_cost_google, terms.effective_from, terms.effective_to, terms.superseded_by,
+        terms.settings_version IS NOT NULL AS has_terms,
+        regexp_replace(lower(coalesce(usage.model, '')), '^.*/', '') AS bare_model
+    FROM (
+        SELECT * FROM books.token_usage
+        UNION ALL BY NAME SELECT * EXCLUDE (revision_no, revision_reason) FROM books.usage_revisions
+    ) AS usage
+    LEFT JOIN terms ON terms.settings_version = usage.settings_version
+), expected AS (
+    SELECT *,
+        CASE
+            WHEN bare_model LIKE 'dall-e-3%' THEN image_generation_cost_dall_e_3
+            WHEN bare_model LIKE 'dall-e-2%' THEN image_generation_cost_dall_e_2
+            WHEN bare_model LIKE 'imagen%' OR (bare_model LIKE 'gemini%' AND contains(bare_model, 'image'))
+                THEN image_generation_cost_google
+        END AS image_cost,
+        -- A free call names no rate: it failed, or a policy of its settings lets gateway hits or cancelled streams go.
+        (NOT success AND partial_error = 'free')
+            OR (rate_id IS NULL AND charge_type IS NULL AND billable_tokens = 0
+                AND (gateway_cache_hit = 'free' OR cancelled_stream = 'free')) AS is_free
+    FROM events
+), figures AS (
+    SELECT *,
+        CASE
+            WHEN is_free THEN 0::HUGEINT
+            WHEN operation_type = 'image' THEN image_count::HUGEINT * image_cost
+            -- ceil(total x multiplier) in 128-bit integers: the multiplier has six decimals.
+            ELSE (total_tokens::HUGEINT * (default_token_multiplier * 1000000)::HUGEINT + 999999) // 1000000
+        END AS expected_tokens
+    FROM expected
+)
+SELECT usage_id, account_id, operation_type, model, total_tokens, image_count, billable_tokens, expected_tokens,
+    settings_version, rate_id
+FROM figures
+WHERE NOT has_terms
+   OR billable_tokens IS DISTINCT FROM expected_tokens
+   OR (superseded_by IS NULL AND (occurred_at < effective_from OR occurred_at >= effective_to))
+   OR (NOT is_free AND operation_type <> 'image' AND multiplier IS DISTINCT FROM default_token_multiplier)
+   OR (NOT is_free AND operation_type = 'image' AND fixed_cost IS DISTINCT FROM image_cost)

@@ -1,0 +1,19 @@
+-- Each posting names the head before it, and its sealed blocks count the rows that stand in the tables.
+WITH rows_now AS (
+    SELECT posting_id, 'books.token_usage' AS table_name, count(*) AS row_count FROM books.token_usage GROUP BY posting_id
+    UNION ALL SELECT posting_id, 'books.usage_revisions', count(*) FROM books.usage_revisions GROUP BY posting_id
+    UNION ALL SELECT posting_id, 'books.token_transactions', count(*) FROM books.token_transactions GROUP BY posting_id
+    UNION ALL SELECT posting_id, 'finance.lot_allocations', count(*) FROM finance.lot_allocations GROUP BY posting_id
+), sealed AS (
+    SELECT posting_id, table_name, sum(row_count) AS row_count FROM audit.blocks GROUP BY ALL
+), chain AS (
+    SELECT posting_id, previous_head, lag(head, 1, repeat('0', 64)) OVER (ORDER BY posting_id) AS expected_head,
+        lag(posting_id, 1, 0) OVER (ORDER BY posting_id) AS previous_id
+    FROM audit.postings
+)
+SELECT posting_id, table_name, rows_now.row_count AS rows_now, sealed.row_count AS rows_sealed, 'row count' AS defect
+FROM rows_now FULL JOIN sealed USING (posting_id, table_name)
+WHERE rows_now.row_count IS DISTINCT FROM sealed.row_count
+UNION ALL
+SELECT posting_id, NULL, NULL, NULL, 'chain of heads' FROM chain
+WHERE previous_head <> expected_head OR posting_id <> previous_id + 1

@@ -1,0 +1,84 @@
+-- Balances after this posting. Everything is an increment; the checks prove them against all rows.
+CREATE OR REPLACE TEMP TABLE posted_sums AS
+SELECT
+    account_id,
+    sum(token_amount)::BIGINT AS tokens,
+    max(account_seq) AS account_seq,
+    coalesce(sum(token_amount) FILTER (transaction_type IN ('purchase', 'auto_recharge')), 0)::BIGINT AS purchased,
+    coalesce(-sum(token_amount) FILTER (transaction_type = 'usage' OR (transaction_type = 'correction' AND usage_id IS NOT NULL)), 0)::BIGINT AS used,
+    max(occurred_at) FILTER (transaction_type IN ('purchase', 'auto_recharge')) AS last_purchase_at,
+    arg_min(currency, account_seq) FILTER (transaction_type IN ('purchase', 'auto_recharge') AND currency IS NOT NULL) AS first_currency
+FROM books.token_transactions
+WHERE posting_id = $posting_id
+GROUP BY account_id;
+
+CREATE OR REPLACE TEMP TABLE actual_sums AS
+SELECT account_id, sum(tokens)::BIGINT AS tokens
+FROM (
+    SELECT account_id, CASE WHEN success THEN total_tokens ELSE 0 END AS tokens
+    FROM books.token_usage WHERE posting_id = $posting_id
+    UNION ALL
+    SELECT account_id, actual_tokens FROM revised_usage
+) AS figures
+GROUP BY account_id;
+
+CREATE OR REPLACE TEMP TABLE touched AS
+SELECT account_id FROM posted_sums
+UNION SELECT account_id FROM actual_sums
+UNION SELECT account_id FROM latest_versions
+UNION SELECT account_id FROM due_actions;
+
+CREATE OR REPLACE TEMP TABLE account_words AS
+SELECT
+    account_id,
+    arg_max(action, seq) FILTER (action IN ('block', 'unblock')) AS word,
+    max(occurred_at) FILTER (action = 'unblock') AS unblocked_at
+FROM audit.admin_actions
+SEMI JOIN touched USING (account_id)
+WHERE occurred_at < $horizon
+GROUP BY account_id;
+
+-- The row an account has after the posting, but for status and level, which the core's rules decide.
+CREATE OR REPLACE TEMP TABLE next_accounts AS
+WITH spent AS (
+    SELECT account_id, currency, sum(amount_cents)::BIGINT AS cents
+    FROM books.token_transactions
+    WHERE posting_id = $posting_id AND amount_cents IS NOT NULL
+      AND transaction_type IN ('purchase', 'auto_recharge', 'refund', 'chargeback', 'chargeback_reversal')
+    GROUP BY ALL
+), versions AS (
+    SELECT * FROM books.account_versions
+    SEMI JOIN touched USING (account_id)
+    QUALIFY row_number() OVER (
+        PARTITION BY account_id
+        ORDER BY updated_at DESC, created_at DESC, file_id DESC NULLS LAST, line_no DESC NULLS LAST
+    ) = 1
+)
+SELECT
+    account.account_id,
+    coalesce(version.user_id, account.user_id, account.account_id) AS user_id,
+    coalesce(version.workspace_id, account.workspace_id) AS workspace_id,
+    account.balance + coalesce(sums.tokens, 0) AS balance,
+    account.lifetime_tokens_purchased + coalesce(sums.purchased, 0) AS lifetime_tokens_purchased,
+    account.lifetime_tokens_used + coalesce(sums.used, 0) AS lifetime_tokens_used,
+    account.lifetime_actual_tokens_used + coalesce(actual.tokens, 0) AS lifetime_actual_tokens_used,
+    coalesce(version.currency, account.currency, sums.first_currency) AS currency,
+    account.lifetime_spent_cents + coalesce(spent.cents, 0) AS lifetime_spent_cents,
+    coalesce(version.auto_recharge_enabled, false) AS auto_recharge_enabled,
+    version.auto_recharge_threshold, version.auto_recharge_amount, version.stripe_customer_id,
+    version.default_payment_method_id,
+    coalesce(word = 'block', false)
+        OR (coalesce(version.status = 'blocked', false) AND (unblocked_at IS NULL OR unblocked_at <= version.updated_at)) AS blocked,
+    coalesce(version.status = 'suspended', false) AS app_suspended,
+    greatest(account.last_purchase_at, sums.last_purchase_at) AS last_purchase_at,
+    version.created_at,
+    coalesce(sums.account_seq, 0) AS account_seq
+FROM books.token_accounts AS account
+SEMI JOIN touched USING (account_id)
+JOIN versions AS version USING (account_id)
+LEFT JOIN posted_sums AS sums USING (account_id)
+LEFT JOIN actual_sums AS actual USING (account_id)
+LEFT JOIN spent ON spent.account_id = account.account_id
+    AND spent.currency = coalesce(version.currency, account.currency, sums.first_currency)
+LEFT JOIN account_words AS words ON words.account_id = account.account_id
+ORDER BY account.account_id;

@@ -1,0 +1,41 @@
+-- What settling one shard found.
+DELETE FROM finance.open_debt
+WHERE account_id IN (SELECT account_id FROM settled_accounts WHERE hash(account_id) % $shards = $shard);
+
+INSERT INTO finance.open_debt SELECT * FROM shard_debt_after ORDER BY ALL;
+
+UPDATE books.account_heads AS head SET tape_end = fresh.tape_end
+FROM shard_heads_after AS fresh
+WHERE head.account_id = fresh.account_id AND head.tape_end <> fresh.tape_end;
+
+INSERT INTO finance.lot_allocations BY NAME
+SELECT
+    allocation.account_id, allocation.lot_id::UUID AS lot_id, allocation.kind, debit_from, debit_to, tokens,
+    entry.transaction_id, make_timestamptz(allocated_us) AS allocated_at, $recorded_at AS recorded_at,
+    strftime(timezone($timezone, make_timestamptz(allocated_us)), '%Y-%m') AS period, $posting_id AS posting_id
+FROM shard_allocations AS allocation
+LEFT JOIN entries AS entry ON allocation.kind = 'take_back' AND entry.entry_id = allocation.entry_id
+ORDER BY allocation.account_id, lot_id, debit_from;
+
+-- Expiries, and the corrections that revive them for a late call.
+INSERT INTO entries BY NAME
+WITH extras AS (
+    SELECT extra.*, make_timestamptz(at_us) AS happened_at,
+        derived_id(lot.expires_at, 'expiry', CASE WHEN expiry_number = 1 THEN lot_id ELSE lot_id || ':' || expiry_number END) AS expiry_id
+    FROM shard_extras AS extra
+    JOIN (
+        SELECT lot_id::VARCHAR AS lot_id, expires_at FROM finance.credit_lots
+        UNION ALL SELECT lot_id::VARCHAR, expires_at FROM entries WHERE lot_kind = 'credit'
+    ) AS lot USING (lot_id)
+)
+SELECT
+    $extra_base - extra AS entry_id, account_id,
+    CASE WHEN is_expiry THEN 'expiry' ELSE 'correction' END AS transaction_type,
+    CASE WHEN is_expiry THEN -tokens ELSE tokens END AS token_amount,
+    happened_at AS occurred_at, lot_id::UUID AS lot_id,
+    CASE WHEN is_expiry THEN expiry_id
+        ELSE derived_id(happened_at, 'correction', expiry_id::VARCHAR || ':' || number) END AS transaction_id,
+    CASE WHEN NOT is_expiry THEN expiry_id END AS corrects_transaction_id,
+    CASE WHEN is_expiry THEN 'Tokens expired' ELSE 'Expired tokens spent by a call that was booked late' END AS description,
+    'extra' AS lot_kind
+FROM extras;
