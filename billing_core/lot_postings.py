@@ -111,7 +111,9 @@ def settle_postings(
     """
     ordered = _in_ledger_order(entries)
     runs = _Cursor(_runs(ordered, _boundaries(ordered, state.lots, cuts_us)))
-    movements, debt, heads = Movements(), [], []
+    movements = Movements()
+    debt: list[tuple[str, int, int]] = []
+    heads: list[tuple[str, int, int]] = []
 
     def split(run: Entry) -> list[Entry]:
         part = ordered.slice(run.first_row, run.rows).select("entry_id", "occurred_us", "tokens")

@@ -2,7 +2,7 @@
 
 Credits open lots and repay the oldest debt; debits burn usable lots by priority, earliest expiry (never last), earliest
 start and lot_id; what is left at a lot's expiry expires, before credits and debits of that instant. A late debit may
-revive expired tokens of a lot that was alive when the debit occurred. What nothing covers is debt, and debt never stands
+revive expired tokens of a lot that was alive at its instant. What nothing covers is debt, and debt never stands
 beside usable tokens: a lot that started after the debit repays it at once. Rules: docs/ledger.md, "Lots".
 
 Debits between two lot events arrive as one run, so an account costs O(lot events), however many debits it has.
@@ -19,8 +19,6 @@ from billing_core.lot_types import FOREVER, AccountLots, Allocation, Entry, Expi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from billing_core.tape import Piece
 
     SplitRun = Callable[[Entry], Sequence[Entry]]
 

@@ -37,6 +37,8 @@ def insert(pieces: list[Piece], piece: Piece) -> None:
 def overlaps(pieces: list[Piece], start: int, end: int) -> list[Piece]:
     """The parts of the pieces that lie in [start, end), in rising order."""
     found: list[Piece] = []
+    if start >= end:
+        return found
     for index in range(_first_touching(pieces, start), len(pieces)):
         left, right, owner = pieces[index]
         if left >= end:
@@ -60,14 +62,17 @@ def cut(pieces: list[Piece], start: int, end: int) -> None:
 
 
 def newest(pieces: list[Piece], tokens: int) -> list[Piece]:
-    """The parts with the highest positions, at most `tokens` in all, newest first."""
+    """The parts with the highest positions, at most `tokens` in all, newest first; those that touch are one."""
     found: list[Piece] = []
     for start, end, owner in sorted(pieces, key=_START, reverse=True):
         if tokens <= 0:
             break
         left = max(start, end - tokens)
-        found.append((left, end, owner))
         tokens -= end - left
+        if found and found[-1][0] == end and found[-1][2] == owner:
+            found[-1] = (left, found[-1][1], owner)
+        else:
+            found.append((left, end, owner))
     return found
 
 

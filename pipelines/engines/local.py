@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from billing_core.settings import SettingsBook
 
-RUN_ROWS = 1_000_000
+RUN_ROWS = 250_000
 """Rows that are held in memory at a time."""
 
 _TABLE = """

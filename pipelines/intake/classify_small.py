@@ -41,7 +41,7 @@ def typed_sql(shape: Shape, columns: Columns, main_time: str) -> str:
     found["is_leaf"] = mapping.membership(leaves, profile.leaf) if profile.leaf else "true"
     found["is_welcome"] = mapping.membership(leaves, profile.welcome) if profile.welcome else "false"
     step = f"SELECT i, line_no, record_no, body, is_blank, shape, {_aliased(found)} FROM ({records.parsed_sql(profile, leaves, shape.flags)})"
-    step = step.replace("SELECT i, line_no, record_no, body,", "SELECT i, line_no, record_no, line, body, o,", 1)
+    step = step.replace("SELECT i, line_no, record_no, body,", "SELECT i, file_id, line_no, record_no, line, body, o,", 1)
     return _typed(shape, columns, main_time, step)
 
 
@@ -51,23 +51,26 @@ def _typed(shape: Shape, columns: Columns, main_time: str, step: str) -> str:
     texts = {f"n_{column}": sqltext.number_text(f"x_{column}", shape.integers) for column in columns.integers}
     for column in times:
         texts[f"n_{column}"] = sqltext.time_text(f"x_{column}")
-        texts[f"m_{column}"] = sqltext.epoch_micros(f"({texts[f'n_{column}']})", unit)
     values = {column: sqltext.text_of(f"x_{column}") for column in ("account_id", *columns.texts)}
+    plain: dict[str, str] = {}
+    statuses: dict[str, str] = {}
     for column, (low, high) in columns.integers.items():
         values[column] = sqltext.integer_of(f"n_{column}", low, high)
-        values["s_" + column] = sqltext.integer_status(f"n_{column}", f"({values[column]})", low)
+        statuses["s_" + column] = sqltext.integer_status(f"n_{column}", column, low)
     for column in columns.booleans:
         values[column] = sqltext.boolean_of(f"x_{column}", texts=shape.integers == "text")
     for column in times:
-        values[column] = sqltext.time_of(f"n_{column}", f"x_{column}", f"m_{column}", naive_utc=naive)
-        values["s_" + column] = sqltext.time_status(f"n_{column}", f"({values[column]})", f"m_{column}")
+        plain[f"p_{column}"] = "NULL::VARCHAR" if unit == "iso" else sqltext.plain_decimal(f"n_{column}")
+        values[column] = sqltext.time_of(f"n_{column}", f"x_{column}", sqltext.epoch_micros(f"p_{column}", unit), naive_utc=naive)
+        statuses["s_" + column] = sqltext.time_status(f"n_{column}", column, f"p_{column}")
     values |= {name.removeprefix("x_"): sqltext.text_of(name) for name in id_leaves(shape.profile)}
     if isinstance(shape.profile.dedup, tuple):
         values["event_key"] = event_key(shape.profile, shape.source, shape.file_sha256)
         parts = ", ".join(f"({sqltext.text_of(x)})" for x in id_leaves(shape.profile))
         values["own_id"] = f"concat_ws(':', {parts})"
     checked = [*_identifiers(columns), *(name.removeprefix("x_") for name in id_leaves(shape.profile))]
-    typed = f"SELECT *, {_aliased(values)} FROM (SELECT *, {_aliased(texts)} FROM ({step}))"
+    numbers = f"SELECT *, {_aliased(plain)} FROM (SELECT *, {_aliased(texts)} FROM ({step}))"
+    typed = f"SELECT *, {_aliased(statuses)} FROM (SELECT *, {_aliased(values)} FROM ({numbers}))"
     return f"SELECT *, {classify_usage.odd_text(checked)} AS odd_text FROM ({typed})"
 
 
@@ -82,7 +85,8 @@ def _aliased(expressions: dict[str, str]) -> str:
 
 def first_reasons(shape: Shape, main_time: str) -> list[tuple[str, str]]:
     """Framing, leaf filter, id, main time and account, in order."""
-    window_end = f"(DATE '{shape.context.billing_date.isoformat()}' + INTERVAL 2 DAY)::TIMESTAMPTZ"
+    # A credit or an account dated ahead waits for its date: only usage must not be newer than its billing date.
+    window_end = "TIMESTAMPTZ '2200-01-01 00:00:00+00'"
     pairs = [("shape IS NOT NULL", "shape"), ("is_blank", "NULL"), ("NOT is_leaf", f"'{Reason.NOT_A_LEAF}'")]
     pairs += [(f"{x} IS NULL", f"'{Reason.MISSING_ID}'") for x in id_leaves(shape.profile)]
     pairs += [(sqltext.text_is_bad(x), f"'{Reason.INVALID_TEXT}'") for x in id_leaves(shape.profile)]

@@ -48,12 +48,16 @@ def mapped_sql(shape: Shape) -> tuple[str, mapping.Leaves]:
     leaves = mapping.want_all(profile, shape.context.metadata_keys)
     parsed = records.parsed_sql(profile, leaves, shape.flags)
     leaf_columns = ", ".join(f"{expression} AS {name}" for name, expression in _leaves(shape, leaves).items())
-    step_leaves = f"SELECT i, line_no, record_no, line, body, o, is_blank, shape, {leaf_columns} FROM ({parsed})"
+    step_leaves = f"SELECT i, file_id, line_no, record_no, line, body, o, is_blank, shape, {leaf_columns} FROM ({parsed})"
     texts = ", ".join(f"{expression} AS {name}" for name, expression in _texts(shape).items())
     step_texts = f"SELECT *, {texts} FROM ({step_leaves})"
+    numbers = ", ".join(f"{expression} AS {name}" for name, expression in _numbers(shape).items())
+    step_numbers = f"SELECT *, {numbers} FROM ({step_texts})"
     values = ", ".join(f"{expression} AS {name}" for name, expression in _values(shape).items())
-    step_values = f"SELECT *, {values} FROM ({step_texts})"
-    checked = f"SELECT *, {odd_text(_text_columns(profile))} AS odd_text FROM ({step_values})"
+    step_values = f"SELECT *, {values} FROM ({step_numbers})"
+    statuses = ", ".join(f"{expression} AS {name}" for name, expression in _statuses(profile).items())
+    step_statuses = f"SELECT *, {statuses} FROM ({step_values})"
+    checked = f"SELECT *, {odd_text(_text_columns(profile))} AS odd_text FROM ({step_statuses})"
     return f"SELECT *, {_reason(shape)} AS reason, {_detail(shape)} AS detail FROM ({checked})", leaves
 
 
@@ -119,10 +123,22 @@ def _texts(shape: Shape) -> dict[str, str]:
     found = {f"n_{column}": sqltext.number_text(f"x_{column}", shape.integers) for column in mapped(profile, USAGE_COUNTS)}
     found["n_time"] = sqltext.time_text("x_time")
     found["n_version"] = sqltext.time_text("x_version") if profile.version else "NULL::VARCHAR"
-    found["micros"] = sqltext.epoch_micros(f"({found['n_time']})", profile.time.unit)
-    found["n_cost"] = f"({sqltext.plain_decimal('(' + sqltext.time_text('x_reported_cost') + ')')})"
+    found["t_cost"] = sqltext.time_text("x_reported_cost") if "reported_cost" in profile.fields else "NULL::VARCHAR"
     words = {f"word{k}": f"lower({sqltext.word_of(f'x_op{k}')})" for k in range(len(profile.operation.paths) if profile.operation else 0)}
     return found | words
+
+
+def _numbers(shape: Shape) -> dict[str, str]:
+    return {
+        "p_time": "NULL::VARCHAR" if shape.profile.time.unit == "iso" else sqltext.plain_decimal("n_time"),
+        "n_cost": sqltext.plain_decimal("t_cost"),
+    }
+
+
+def _statuses(profile: Profile) -> dict[str, str]:
+    found = {"s_" + column: sqltext.integer_status(f"n_{column}", column, 0) for column in mapped(profile, USAGE_COUNTS)}
+    found["s_time"] = sqltext.time_status("n_time", "occurred_at", "p_time")
+    return found
 
 
 def _values(shape: Shape) -> dict[str, str]:
@@ -134,11 +150,9 @@ def _values(shape: Shape) -> dict[str, str]:
     for column in counts:
         high = MAX_IMAGES if column == "image_count" else MAX_TOKENS
         found[column] = sqltext.integer_of(f"n_{column}", 0, high)
-        found["s_" + column] = sqltext.integer_status(f"n_{column}", f"({found[column]})", 0)
     found |= {column: "NULL::BIGINT" for column in USAGE_COUNTS if column not in counts}
     naive = profile.time.naive_time == "UTC"
-    found["occurred_at"] = sqltext.time_of("n_time", "x_time", "micros", naive_utc=naive)
-    found["s_time"] = sqltext.time_status("n_time", f"({found['occurred_at']})", "micros")
+    found["occurred_at"] = sqltext.time_of("n_time", "x_time", sqltext.epoch_micros("p_time", profile.time.unit), naive_utc=naive)
     found["version"] = _version(profile)
     found["reported_cost_nanousd"] = sqltext.shifted("n_cost", sqltext.MONEY_DIGITS[profile.money.unit])
     success = sqltext.boolean_of("x_success", texts=shape.integers == "text")

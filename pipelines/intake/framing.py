@@ -25,7 +25,8 @@ BATCH_RECORDS = 200_000
 _BLOCK_BYTES = 8 * 1024 * 1024
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-_LENIENT_JSON = (b"nan", b"inf", b",}", b",]", b" }", b" ]", b"\t}", b"\t]", b"\r}", b"\r]")
+_LENIENT_JSON = (b"nan", b"inf", b",}", b",]")
+_LOWER = bytes.maketrans(b"NAIF", b"naif")
 _DIGITS = bytes.maketrans(b"123456789.", b"0" * 10)
 _LONG_NUMBER = b"0" * 17
 SCHEMA = pa.schema(
@@ -46,6 +47,20 @@ class Batch:
     table: pa.Table
     lenient_json: bool
     long_numbers: bool
+
+    def for_file(self, file_id: int) -> Batch:
+        """The same batch with a column file_id."""
+        column = pl.repeat(file_id, self.table.num_rows, dtype=pl.Int64, eager=True).to_arrow()
+        return Batch(self.table.append_column("file_id", column), self.lenient_json, self.long_numbers)
+
+
+def joined(parts: Sequence[Batch]) -> Batch:
+    """Several batches as one, `i` counted through."""
+    if len(parts) == 1:
+        return parts[0]
+    table = pa.concat_tables([part.table for part in parts]).combine_chunks()
+    table = table.set_column(0, "i", pl.int_range(table.num_rows, eager=True, dtype=pl.Int64).to_arrow())
+    return Batch(table, any(part.lenient_json for part in parts), any(part.long_numbers for part in parts))
 
 
 @dataclass(frozen=True)
@@ -187,7 +202,7 @@ def make_batch(
 
 def _suspicions(data: bytes) -> tuple[bool, bool]:
     """(some line may be lenient JSON, some line may hold a long number): cheap, never wrongly False."""
-    lower = data.lower()
+    lower = data.translate(_LOWER, b" \t\r")
     return any(mark in lower for mark in _LENIENT_JSON), _LONG_NUMBER in data.translate(_DIGITS)
 
 

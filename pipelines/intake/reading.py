@@ -16,6 +16,7 @@ from billing_core.vocabulary import Disposition
 from pipelines.intake import classify_accounts, classify_credits, classify_usage, dedup, finalise, mapping, records, reframing
 from pipelines.intake.errors import UnreadableFileError
 from pipelines.intake.formats import batches, is_csv, retried_batch
+from pipelines.intake.framing import BATCH_RECORDS, Batch, joined
 from pipelines.intake.sources import ReadResult
 
 if TYPE_CHECKING:
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-    from pipelines.intake.framing import Batch
     from pipelines.intake.sources import FileToRead, ReadContext, RetriedRecord, Source
 
 KINDS = ("accounts", "credits", "usage")
+_BATCH_BYTES = 64 * 1024 * 1024
 
 
 def read_posting(
@@ -41,27 +42,35 @@ def read_posting(
     unreadable: dict[int, str] = {}
     for kind in KINDS:
         reader = _Reader(con, context, kind)
-        for file, source in files:
-            if source.kind != kind:
-                continue
+        uncounted = []
+        mine = [(file, source) for file, source in files if source.kind == kind]
+        for file, source in mine:
             try:
-                received[file.file_id] = reader.read_file(file, source)
+                count = reader.read_file(file, source)
             except UnreadableFileError as error:
                 reader.forget(file.file_id)
                 unreadable[file.file_id] = error.why
+                continue
+            received[file.file_id] = count or 0
+            uncounted += [file.file_id] if count is None else []
+        reader.flush()
+        for file_id in uncounted:
+            tables = ("classified_usage", "pending_versions") if kind == "usage" else (f"classified_{kind}",)
+            received[file_id] = sum(_number(con, f"SELECT count(*) FROM {table} WHERE file_id = {file_id}") for table in tables)
         dedup.resolve(con, kind, context)
-        reframing.keep_raw(con, kind, [(file, source) for file, source in files if source.kind == kind])
+        reframing.keep_raw(con, kind, mine)
     return ReadResult(received, unreadable)
 
 
 def read_retried(
     con: DuckDBPyConnection, retried: Sequence[tuple[RetriedRecord, Source]], context: ReadContext
 ) -> None:
-    """Read quarantined records again through the same path, after `read_posting` made the tables.
+    """Read quarantined records again through the same path, as a posting of their own (makes the tables anew).
 
     Records that stay quarantined (or in conflict) leave nothing behind. The others stand in classified_* with
     `retried` true and in disposition_transitions with what they were; a fresh conflict also in quarantined_records.
     """
+    create_tables(con)
     for kind in KINDS:
         groups: dict[tuple[str, int], list[tuple[RetriedRecord, Source]]] = defaultdict(list)
         for record, source in retried:
@@ -72,6 +81,7 @@ def read_retried(
         reader = _Reader(con, context, kind, retried=True)
         for group in groups.values():
             reader.read_again([record for record, _ in group], group[0][1])
+        reader.flush()
         dedup.resolve(con, kind, context)
         dedup.settle_retried(con, kind)
 
@@ -83,16 +93,16 @@ def create_tables(con: DuckDBPyConnection) -> None:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where the records of a batch come from."""
+    """What the records of one batch have in common; batches of files that agree in it are classified together."""
 
-    file_id: int
     source: Source
-    file_sha256: str
     text_values: bool
+    file_sha256: str
+    """Only where it is part of the dedup key."""
 
 
 class _Reader:
-    """Reads the files of one kind, one batch after the other."""
+    """Reads the files of one kind; small files share a batch, for planning a classification costs more than small data."""
 
     def __init__(self, con: DuckDBPyConnection, context: ReadContext, kind: str, *, retried: bool = False) -> None:
         self._con = con
@@ -100,57 +110,72 @@ class _Reader:
         self._table = f"classified_{kind}"
         self._kind = kind
         self._retried = retried
-        tables = (self._table, "pending_versions") if kind == "usage" else (self._table,)
-        self._next_row = 1 + max(_number(con, f"SELECT coalesce(max(row_id), 0) FROM {table}") for table in tables)
+        self._waiting: list[tuple[int, Batch]] = []
+        self._place: _Place | None = None
+        self._next_row = 1
         if kind != "accounts":
             _know_accounts(con)
 
-    def read_file(self, file: FileToRead, source: Source) -> int:
-        """Frame and classify a file; the number of its records."""
+    def read_file(self, file: FileToRead, source: Source) -> int | None:
+        """Frame a file and queue its records; their number, or None where only the classified table knows it."""
         ordinal = source.profile.dedup == "line_ordinal"
         start = replace(file, byte_from=0, first_line=1) if ordinal else file
-        place = _Place(file.file_id, source, file.sha256, is_csv(file.relative_path))
-        before = self._next_row
+        sha256 = file.sha256 if source.profile.dedup == "file_line" else ""
+        count = 0
         for batch in batches(start):
-            self._classify(batch, place)
+            self._queue(file.file_id, batch, _Place(source, is_csv(file.relative_path), sha256))
+            count += batch.table.num_rows
         if ordinal:
+            self.flush()
             dedup.number_equal_lines(self._con, source.name, file.file_id, file.first_line)
-            return _number(self._con, f"SELECT count(*) FROM {self._table} WHERE file_id = {file.file_id} AND row_id >= {before}")
-        return self._next_row - before
+        return None if ordinal or source.profile.records else count
 
     def read_again(self, retried: list[RetriedRecord], source: Source) -> None:
-        """Classify records of one file that were quarantined."""
+        """Queue records of one file that were quarantined."""
         first = retried[0]
-        place = _Place(first.file_id, source, first.sha256, is_csv(first.relative_path))
-        self._classify(retried_batch(retried), place)
+        sha256 = first.sha256 if source.profile.dedup == "file_line" else ""
+        self._queue(first.file_id, retried_batch(retried), _Place(source, is_csv(first.relative_path), sha256))
 
     def forget(self, file_id: int) -> None:
         """Remove every trace of a file that turned out unreadable."""
+        self._waiting = [item for item in self._waiting if item[0] != file_id]
         for table in (self._table, "quarantined_records", "pending_versions"):
             self._con.execute(f"DELETE FROM {table} WHERE file_id = ?", [file_id])
 
-    def _classify(self, batch: Batch, place: _Place) -> None:
-        con, profile = self._con, place.source.profile
+    def _queue(self, file_id: int, batch: Batch, place: _Place) -> None:
+        waiting = sum(item.table.num_rows for _, item in self._waiting)
+        size = sum(item.table.nbytes for _, item in self._waiting) + batch.table.nbytes
+        if place != self._place or waiting + batch.table.num_rows > BATCH_RECORDS or size > _BATCH_BYTES:
+            self.flush()
+        self._place = place
+        self._waiting.append((file_id, batch.for_file(file_id)))
+
+    def flush(self) -> None:
+        """Classify what is queued."""
+        if not self._waiting or self._place is None:
+            return
+        batch = joined([item for _, item in self._waiting])
+        self._waiting = []
+        con, profile = self._con, self._place.source.profile
         con.register("intake_batch", batch.table)
         try:
             leaves = mapping.want_all(profile, self._context.metadata_keys)
-            repeated = _number(con, records.repeated_keys_sql(profile, leaves)) > 0
-            flags = records.BatchFlags(batch.lenient_json, batch.long_numbers, repeated, place.text_values, self._retried)
-            shape = classify_usage.Shape(profile, self._context, flags, place.source.name, place.file_sha256)
+            repeated = records.has_repeated_keys(con, profile, leaves)
+            flags = records.BatchFlags(batch.lenient_json, batch.long_numbers, repeated, self._place.text_values, self._retried)
+            shape = classify_usage.Shape(profile, self._context, flags, self._place.source.name, self._place.file_sha256)
             exploded = profile.records is not None and not self._retried
             first = self._next_row
-            target = self._insert(shape, place, exploded=exploded)
+            target = self._insert(shape, exploded=exploded)
             count = _number(con, f"SELECT count(*) FROM {target} WHERE row_id >= {first}") if exploded else batch.table.num_rows
             self._next_row += count
             reframing.keep_quarantined(con, self._kind, target, first, shape, exploded=exploded)
         finally:
             con.unregister("intake_batch")
 
-    def _insert(self, shape: classify_usage.Shape, place: _Place, *, exploded: bool) -> str:
+    def _insert(self, shape: classify_usage.Shape, *, exploded: bool) -> str:
         row = f"{self._next_row} + row_number() OVER (ORDER BY i, record_no) - 1" if exploded else f"{self._next_row} + i"
         where = (
-            f"{row} AS row_id, {classify_usage.literal(place.source.name)} AS source, {place.file_id} AS file_id, "
-            f"{str(self._retried).lower()} AS retried"
+            f"{row} AS row_id, {classify_usage.literal(shape.source)} AS source, {str(self._retried).lower()} AS retried"
         )
         auto_create = self._context.auto_create
         if self._kind == "accounts":

@@ -10,6 +10,8 @@ from billing_core.vocabulary import Reason
 from pipelines.intake.sqltext import literal
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
     from pipelines.intake.mapping import Leaves
     from pipelines.intake.profiles import Profile
 
@@ -58,7 +60,7 @@ def records_sql(profile: Profile, flags: BatchFlags, relation: str = "intake_bat
         f"WHEN o IS NULL THEN '{Reason.NOT_AN_OBJECT}'"
     )
     if profile.records is None or flags.records_given:
-        return f"SELECT i, record_no, line_no, line, line AS body, o, is_blank, {problem} END AS shape FROM ({lines})"
+        return f"SELECT i, record_no, file_id, line_no, line, line AS body, o, is_blank, {problem} END AS shape FROM ({lines})"
     path = literal("$" + "".join("." + part.replace("[]", "[*]") for part in profile.records.split(".")))
     first = literal("$." + profile.records.split("[]", maxsplit=1)[0])
     exploded = (
@@ -67,7 +69,7 @@ def records_sql(profile: Profile, flags: BatchFlags, relation: str = "intake_bat
         f"json_type(o, {first}) = 'ARRAY' AS has_array FROM ({lines})))"
     )
     return (
-        "SELECT i, part AS record_no, line_no, line, coalesce(item::VARCHAR, line) AS body, "
+        "SELECT i, part AS record_no, file_id, line_no, line, coalesce(item::VARCHAR, line) AS body, "
         "CASE WHEN starts_with(item::VARCHAR, '{') THEN item::VARCHAR END AS o, "
         "is_blank OR (o IS NOT NULL AND len(found) = 0 AND coalesce(has_array, false)) AS is_blank, "
         f"{problem} WHEN len(found) = 0 AND coalesce(has_array, false) THEN NULL WHEN len(found) = 0 THEN '{Reason.MISSING_RECORDS}' "
@@ -75,17 +77,22 @@ def records_sql(profile: Profile, flags: BatchFlags, relation: str = "intake_bat
     )
 
 
-def repeated_keys_sql(profile: Profile, leaves: Leaves, relation: str = "intake_batch") -> str:
-    """Counts the distinct key lists of the batch in which a key stands twice in one object."""
+def has_repeated_keys(con: DuckDBPyConnection, profile: Profile, leaves: Leaves) -> bool:
+    """Whether in some record of the registered batch a key stands twice in one object on the way to a mapped leaf."""
     flags = BatchFlags(lenient_json=False, long_numbers=False, repeated_keys=False, text_values=False)
-    found = records_sql(profile, flags, relation)
+    found = records_sql(profile, flags)
+    paths = leaves.object_paths()
     keys = f"json_keys(o, {_path_list(leaves)})"
-    # The printed list quotes its texts, so equal print is equal list; few lists are left to look into.
-    examples = f"SELECT min(i) FROM ({found}) WHERE o IS NOT NULL GROUP BY {keys}::VARCHAR"
-    return (
-        f"SELECT count(*) FROM (SELECT unnest({keys}) AS keys FROM ({found}) WHERE i IN ({examples})) "
+    printed = f"{keys}::VARCHAR" if len(paths) > 1 else "json_keys(o)::VARCHAR"
+    # A printed list quotes its texts, so equal print is equal list; one record of each list is looked into.
+    examples = con.execute(f"SELECT min(i) FROM ({found}) WHERE o IS NOT NULL GROUP BY {printed}").fetchall()
+    if not examples:
+        return False
+    repeated = (
+        f"SELECT count(*) FROM (SELECT unnest({keys}) AS keys FROM (SELECT o FROM ({found}) WHERE i IN ({', '.join(str(row[0]) for row in examples)}))) "
         "WHERE len(keys) <> list_unique(keys)"
     )
+    return bool(con.execute(repeated).fetchall()[0][0])
 
 
 def _path_list(leaves: Leaves) -> str:

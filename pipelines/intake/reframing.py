@@ -33,20 +33,20 @@ def keep_quarantined(con: DuckDBPyConnection, kind: str, table: str, first_row: 
     if con.execute(f"SELECT count(*) FROM {table} WHERE row_id >= {first_row} AND {held}").fetchall()[0][0] == 0:
         return
     raws = raw_sql(shape.profile, shape.flags) if exploded else (
-        "SELECT line_no, record_no, coalesce(raw, encode(line)) AS raw, sha FROM intake_batch"
+        "SELECT file_id, line_no, record_no, coalesce(raw, encode(line)) AS raw, sha FROM intake_batch"
     )
     parsed = "NULL::JSON" if pending else finalise.content_json(content_columns(kind), "c.")
     con.execute(
         f"INSERT INTO quarantined_records SELECT c.file_id, c.line_no, c.record_no, c.source, '{kind}', c.reason, c.detail, "
         f"c.account_id, c.event_key, coalesce(b.sha, unhex(sha256(b.raw))), {parsed}, b.raw "
-        f"FROM (FROM {table} WHERE row_id >= {first_row} AND {held}) c JOIN ({raws}) b USING (line_no, record_no)"
+        f"FROM (FROM {table} WHERE row_id >= {first_row} AND {held}) c JOIN ({raws}) b USING (file_id, line_no, record_no)"
     )
 
 
 def raw_sql(profile: Profile, flags: records.BatchFlags) -> str:
     """line_no, record_no, raw and sha of the registered batch, record by record."""
     return (
-        "SELECT r.line_no, r.record_no, coalesce(b.raw, encode(r.body)) AS raw, b.sha "
+        "SELECT r.file_id, r.line_no, r.record_no, coalesce(b.raw, encode(r.body)) AS raw, b.sha "
         f"FROM ({records.records_sql(profile, flags)}) r JOIN intake_batch b USING (i)"
     )
 
@@ -64,7 +64,7 @@ def keep_raw(con: DuckDBPyConnection, kind: str, files: Sequence[tuple[FileToRea
         if file.file_id not in wanted:
             continue
         for batch in batches(file):
-            con.register("intake_batch", batch.table)
+            con.register("intake_batch", batch.for_file(file.file_id).table)
             flags = records.BatchFlags(batch.lenient_json, batch.long_numbers, repeated_keys=False, text_values=False)
             con.execute(
                 f"INSERT INTO quarantined_records SELECT c.file_id, c.line_no, c.record_no, c.source, '{kind}', c.reason, c.detail, "

@@ -119,11 +119,9 @@ def time_text(leaf: str) -> str:
     return f"CASE WHEN starts_with({leaf}, '\"') THEN nullif(json_extract_string({leaf}, '$'), '') ELSE {leaf} END"
 
 
-def epoch_micros(text: str, unit: str) -> str:
-    """BIGINT microseconds since 1970 of a number or digit text; NULL for anything else, and for unit iso."""
-    if unit == "iso":
-        return "NULL::BIGINT"
-    return f"CASE WHEN NOT contains({text}, ':') THEN {shifted(f'({plain_decimal(text)})', EPOCH_DIGITS[unit])} END"
+def epoch_micros(plain: str, unit: str) -> str:
+    """BIGINT microseconds since 1970 of a plain decimal; NULL for unit iso."""
+    return "NULL::BIGINT" if unit == "iso" else shifted(plain, EPOCH_DIGITS[unit])
 
 
 def time_of(text: str, leaf: str, micros: str, *, naive_utc: bool) -> str:
@@ -134,14 +132,14 @@ def time_of(text: str, leaf: str, micros: str, *, naive_utc: bool) -> str:
         if naive_utc
         else ""
     )
-    return f"CASE {iso}{naive}WHEN {micros} BETWEEN 0 AND 253402300799999999 THEN make_timestamptz({micros}) END"
+    return f"CASE {iso}{naive}ELSE make_timestamptz(CASE WHEN {micros} BETWEEN 0 AND 253402300799999999 THEN {micros} END) END"
 
 
-def time_status(text: str, value: str, micros: str) -> str:
+def time_status(text: str, value: str, plain: str) -> str:
     """Why a time leaf gave no value."""
     return (
         f"CASE WHEN {text} IS NULL OR {value} IS NOT NULL THEN {OK} WHEN regexp_full_match({text}, '{NAIVE_ISO}') "
-        f"AND try_cast({text} || 'Z' AS TIMESTAMPTZ) IS NOT NULL THEN {NAIVE} WHEN {micros} IS NOT NULL THEN {RANGE} ELSE {BAD} END"
+        f"AND try_cast({text} || 'Z' AS TIMESTAMPTZ) IS NOT NULL THEN {NAIVE} WHEN {plain} IS NOT NULL THEN {RANGE} ELSE {BAD} END"
     )
 
 

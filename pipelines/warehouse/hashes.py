@@ -130,8 +130,8 @@ def _stream(
     connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, object]
 ) -> Iterator[tuple[memoryview, Sequence[int]]]:
     """The texts of a query as (bytes, offsets) runs straight from Arrow memory."""
-    reader = connection.execute(query, dict(parameters) or None).to_arrow_reader(BLOCK_ROWS)
-    for batch in reader:
+    relation = connection.sql(query, params=dict(parameters)) if parameters else connection.sql(query)
+    for batch in relation.to_arrow_reader(BLOCK_ROWS):
         yield from _runs(batch.column(0))
 
 

@@ -190,7 +190,7 @@ def _keep_actions(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) 
 
 
 def _read(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> None:
-    """Read the files and the retried records into the classified tables.
+    """Read the files, or the records of a retry, into the classified tables.
 
     Raises ChangedInputError when a file is no longer what was announced.
     """
@@ -204,9 +204,12 @@ def _read(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> None:
     file_ids = number_files(connection, inputs.files, inputs.sources)
     taken = [file for file in inputs.files if file.outcome == "taken"]
     to_read = [(_to_read(inputs, file, file_ids[file.source, file.path]), inputs.sources[file.source]) for file in taken]
-    result = read_posting(connection, to_read, context)
-    read_retried(connection, load_raw_records(connection, inputs.quarantine, inputs.retries, inputs.sources), context)
-    note_received(connection, result.received, result.unreadable)
+    if inputs.retries:
+        records = load_raw_records(connection, inputs.quarantine, inputs.retries, inputs.sources)
+        read_retried(connection, records, context)
+    else:
+        result = read_posting(connection, to_read, context)
+        note_received(connection, result.received, result.unreadable)
     changed = inputs.changed_files()
     if changed:
         raise ChangedInputError(", ".join(changed))

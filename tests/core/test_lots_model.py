@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from billing_core import tape
 from billing_core.lot_postings import LotPosting, LotState, settle_postings
+from billing_core.lot_types import FOREVER, AccountLots, Entry, Movements
 from billing_core.lots import settle
-from billing_core.lot_types import FOREVER, AccountLots, Entry, Lot, Movements
 from tests.core.lot_frames import DEBT_IN, HEADS_IN, entry_frame, frame_of_lots
 from tests.core.token_model import TokenModel
 
@@ -159,7 +159,9 @@ def spread(rows: Sequence[tuple[str, int, int, int | None]]) -> list[tuple[str, 
 
 
 def run(plan: list[list[Draft]]) -> Books:
-    books, opened = Books(), []
+    """Every day of a plan, posted."""
+    books = Books()
+    opened: list[str] = []
     for day, drafted in enumerate(plan):
         books.post(write(day, drafted, day * 100, opened), (day + 1) * DAY)
     return books
@@ -195,6 +197,7 @@ def test_allocations_alone_explain_every_lot_and_every_position(plan: list[list[
         assert lot.remaining == lot.tokens - out + back >= 0
         assert lot.expired == sums[lot.lot_id, "expire"] - sums[lot.lot_id, "revive"] >= 0
         assert lot.expiry_count == sum(row.lot_id == lot.lot_id for row in history.expiries)
+    assert all(row.tokens > 0 for row in history.allocations)
     dead = {position for position, owner in enumerate(laid_out(history, account)) if owner == "dead"}
     assert dead == dead_positions(history)
 
@@ -214,7 +217,9 @@ def test_burns_lie_within_their_lots_lifetimes(plan: list[list[Draft]]) -> None:
 @given(days)
 def test_postings_may_be_joined_when_nothing_is_late(plan: list[list[Draft]]) -> None:
     """Entries in order of time, settled in one posting or several, end in the same coverage, lots and expiries."""
-    daily, opened, posted = Books(), [], []
+    daily = Books()
+    opened: list[str] = []
+    posted: list[Entry] = []
     for day, drafted in enumerate(plan):
         timely = [draft._replace(late=False, starts_in=0) for draft in drafted]
         posted.extend(daily.post(write(day, timely, day * 100, opened), (day + 1) * DAY))
@@ -226,17 +231,15 @@ def test_postings_may_be_joined_when_nothing_is_late(plan: list[list[Draft]]) ->
 
 
 def moved(posting: LotPosting) -> tuple[list[tuple[object, ...]], ...]:
-    """Rows of a frame settlement, the time of burns left out: a run's burns carry its newest debit's."""
-    kept = pl.when(pl.col("kind") != "burn").then("allocated_us")
+    """Rows of a settlement, touching pieces joined; burns without time: a run has its newest debit's."""
     pieces: list[tuple[object, ...]] = []
-    for row in posting.allocations.with_columns(allocated_us=kept).rows():
+    for _, lot, kind, start, end, tokens, at in posting.allocations.rows():
+        when = None if kind == "burn" else at
         last = pieces[-1] if pieces else None
-        if last and row[2] == "burn" and (last[:3], last[4]) == (row[:3], row[3]):
-            tokens = last[5]
-            assert isinstance(tokens, int)
-            row = (*row[:3], last[3], row[4], tokens + row[5], None)
-            pieces.pop()
-        pieces.append(row)
+        if last and kind in ("burn", "repay") and last[0:2] == (lot, kind) and last[3:] == (start, when):
+            pieces[-1] = (lot, kind, last[2], end, when)
+        else:
+            pieces.append((lot, kind, start, end if start is not None else tokens, when))
     frames = (posting.expiries, posting.revivals, posting.debt, posting.heads)
     return (pieces, *(frame.rows() for frame in frames))
 
@@ -277,7 +280,9 @@ def test_frames_of_runs_settle_like_single_entries(plan: list[list[Draft]], last
             [("acme", *piece[:2]) for piece in books.account.debt], schema=frames.debt.schema, orient="row"
         ),
         heads=pl.DataFrame(
-            [("acme", books.account.tape_end, tape.length(books.account.debt))], schema=frames.heads.schema, orient="row"
+            [("acme", books.account.tape_end, tape.length(books.account.debt))],
+            schema=frames.heads.schema,
+            orient="row",
         ),
     )
     assert moved(frames) == moved(single)
@@ -286,5 +291,11 @@ def test_frames_of_runs_settle_like_single_entries(plan: list[list[Draft]], last
 def frame_of_history(history: Movements) -> pl.DataFrame:
     """Allocations with an interval, as a caller reads them back."""
     rows = [("acme", row.lot_id, row.kind, row.debit_from, row.debit_to) for row in history.allocations]
-    names = {"account_id": pl.String, "lot_id": pl.String, "kind": pl.String, "debit_from": pl.Int64, "debit_to": pl.Int64}
+    names = {
+        "account_id": pl.String,
+        "lot_id": pl.String,
+        "kind": pl.String,
+        "debit_from": pl.Int64,
+        "debit_to": pl.Int64,
+    }
     return pl.DataFrame(rows, schema=names, orient="row")

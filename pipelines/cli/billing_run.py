@@ -1,0 +1,168 @@
+"""Billing a range of dates for `run` and `demo`, and the figures of what was posted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from billing_core.vocabulary import Disposition
+from pipelines.cli.levels import Finding, Level
+from pipelines.cli.output import Column
+from pipelines.cli.text import number, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import date
+    from pathlib import Path
+
+    from pipelines.books.folder import BooksFolder
+    from pipelines.cli.output import Page
+    from pipelines.warehouse.posting import PostingSummary
+
+DISPOSITIONS = tuple(disposition.value for disposition in Disposition)
+_FIGURES = ("usage_rows", "ledger_rows", "held_rows", "tokens_billed", "tokens_credited")
+_HEADING = f"{'Date':<10}  {'Posting':>7}  {'Files':>6}  {'Lines':>11}  {'Accepted':>11}  {'Set aside':>9}  {'Tokens billed':>15}"
+
+
+def bill_dates(
+    folder: BooksFolder,
+    first: date,
+    through: date,
+    *,
+    env: str | None,
+    bare: bool,
+    on_date: Callable[[date, PostingSummary | None], None],
+) -> list[PostingSummary]:
+    """Bill and publish, as one run that the Dagster UI shows."""
+    from pipelines.billing import bill_range, open_books, publish_books
+
+    with open_books(folder, command="tollbook run", env=env) as books:
+        summaries = bill_range(books, first, through, bare=bare, on_date=on_date)
+        if summaries or not folder.published.is_file():
+            publish_books(books)
+    return summaries
+
+
+@dataclass(frozen=True, kw_only=True)
+class Billed:
+    """The figures of one run. `counts` sums the postings; the checks are those of each posting."""
+
+    postings: int
+    dates: tuple[str, ...]
+    counts: dict[str, int]
+    checks_passed: int
+    checks_total: int
+    refused: tuple[tuple[str, str], ...]
+    published: Path
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What a person should look at."""
+        found = [Finding(Level.HIGH, f"{path}: refused, {reason.replace('_', ' ')}") for path, reason in self.refused]
+        if self.counts["quarantined"]:
+            found.append(Finding(Level.MED, f"{plural(self.counts['quarantined'], 'line')} quarantined"))
+        if self.counts["conflict"]:
+            text = f"{plural(self.counts['conflict'], 'line')} in conflict: one id, two contents"
+            found.append(Finding(Level.MED, text))
+        return found
+
+    def to_json(self) -> dict[str, object]:
+        """As one object."""
+        return {
+            "postings": self.postings,
+            "dates": self.dates,
+            "lines": {name: self.counts[name] for name in ("received", *DISPOSITIONS)},
+            "files": self.counts["files"],
+            **{name: self.counts[name] for name in _FIGURES},
+            "checks_passed": self.checks_passed,
+            "checks_total": self.checks_total,
+            "refused_files": [{"path": path, "reason": reason} for path, reason in self.refused],
+            "findings": [finding.to_json() for finding in self.findings],
+            "published": str(self.published),
+        }
+
+
+def billed(folder: BooksFolder, summaries: Sequence[PostingSummary]) -> Billed:
+    """Sum up what a run posted; checks and refused files are read from the published copy."""
+    from reports.published import open_published
+
+    names = ("files", "received", *DISPOSITIONS, *_FIGURES)
+    ids = {"ids": [summary.posting_id for summary in summaries]}
+    with open_published(folder.published) as reader:
+        passed, total = reader.execute(
+            "SELECT count(*) FILTER (failing_rows = 0), count(*) FROM audit.check_results WHERE list_contains($ids, posting_id)",
+            ids,
+        ).fetchall()[0]
+        refused = reader.execute(
+            "SELECT path, coalesce(reason, 'unreadable') FROM audit.usage_files"
+            " WHERE outcome = 'refused' AND list_contains($ids, posting_id) ORDER BY path",
+            ids,
+        ).fetchall()
+    return Billed(
+        postings=len(summaries),
+        dates=tuple(summary.billing_date.isoformat() for summary in summaries),
+        counts={name: sum(summary.counts.get(name, 0) for summary in summaries) for name in names},
+        checks_passed=passed,
+        checks_total=total,
+        refused=tuple((str(path), str(reason)) for path, reason in refused),
+        published=folder.published,
+    )
+
+
+class DateLines:
+    """One line per billing date, as each is done; dates without news before the first posting are left out."""
+
+    def __init__(self, say: Callable[[str, str], None]) -> None:
+        """Say each line with a style."""
+        self._say = say
+        self._begun = False
+
+    def add(self, day: date, summary: PostingSummary | None) -> None:
+        """A date that was looked at, with its posting if there was news."""
+        if summary is None:
+            if self._begun:
+                self._say(f"{day}  {'-':>7}  nothing new", "dim")
+            return
+        if not self._begun:
+            self._say(_HEADING, "bold")
+            self._begun = True
+        counts = summary.counts
+        aside = counts["quarantined"] + counts["conflict"]
+        self._say(
+            f"{day}  {summary.posting_id:>7,}  {counts['files']:>6,}  {counts['received']:>11,}"
+            f"  {counts['accepted']:>11,}  {aside:>9,}  {counts['tokens_billed']:>15,}",
+            "",
+        )
+
+
+def show_lines(page: Page, result: Billed) -> None:
+    """The lines table: what was received is what became of it."""
+    rows: list[tuple[str, str, int]] = [("", "received", result.counts["received"])]
+    rows += [("=" if index == 0 else "+", name, result.counts[name]) for index, name in enumerate(DISPOSITIONS)]
+    page.heading("Lines")
+    page.table(["", "", Column("", right=True)], rows)
+
+
+def show_figures(page: Page, result: Billed) -> None:
+    """Rows posted, tokens, checks and the path that readers open."""
+    counts = result.counts
+    page.heading("Posted")
+    page.pairs(
+        [
+            ("usage rows", counts["usage_rows"]),
+            ("ledger rows", counts["ledger_rows"]),
+            ("tokens billed", counts["tokens_billed"]),
+            ("tokens credited", counts["tokens_credited"]),
+            ("calls held", f"{number(counts['held_rows'])} (no price yet)" if counts["held_rows"] else "0"),
+            ("checks passed", f"{result.checks_passed:,} of {result.checks_total:,}"),
+            ("published", str(result.published)),
+        ]
+    )
+
+
+def show_findings(page: Page, findings: Sequence[Finding]) -> None:
+    """What a person should look at, gravest first as they come."""
+    if not findings:
+        return
+    page.heading("Findings")
+    page.table(["Level", Column("What", wrap=True)], [(finding.level.value, finding.text) for finding in findings])

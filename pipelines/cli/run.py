@@ -1,0 +1,160 @@
+"""`tollbook run`: bill every missing date, publish, and say what still waits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines.cli import dates
+from pipelines.cli.failures import FINDINGS
+from pipelines.cli.invocation import Invocation, of
+from pipelines.cli.levels import Level, reaches
+from pipelines.cli.output import Column
+from pipelines.cli.text import plural, size
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from pipelines.books.folder import BooksFolder
+    from pipelines.cli.billing_run import Billed
+    from pipelines.cli.output import Page
+    from pipelines.outlook import Outlook
+    from pipelines.warehouse.posting import PostingSummary
+
+NAME = "run"
+
+
+def command(
+    context: typer.Context,
+    first: Annotated[str | None, typer.Option("--from", metavar="DATE", help="First billing date.")] = None,
+    through: Annotated[
+        str | None, typer.Option("--through", metavar="DATE", help="Last one: a date, `today` or `yesterday` (the default).")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be billed; change nothing.")] = False,
+    fail_on: Annotated[Level, typer.Option("--fail-on", help="Exit with 3 for findings at or over this.")] = Level.NEVER,
+) -> None:
+    """Bill every missing date through yesterday and publish the books.
+
+    Dates are UTC. A run with nothing new changes nothing. Without dates it starts where the last one ended; earlier
+    dates that still have files are billed first, in any case.
+    """
+    from pipelines.outlook import look_ahead
+
+    invocation = of(context)
+    folder = invocation.folder()
+    outlook = look_ahead(folder, invocation.config(folder))
+    begin, last = dates.span(outlook, first, through)
+    for notice in outlook.notices:
+        invocation.output.note(notice)
+    bare = first is None and through is None
+    if dry_run:
+        _rehearse(invocation, outlook, last, bare=bare)
+        return
+    summaries = _bill(invocation, folder, begin, last, bare=bare)
+    after = look_ahead(folder, invocation.config(folder))
+    if not summaries:
+        document: dict[str, object] = {"nothing_new_through": last, "postings": 0, "waiting": waiting_rows(after, last)}
+        invocation.output.result(document, lambda page: _show_nothing(page, after, last))
+        return
+    _finish(invocation, folder, summaries, after, last, fail_on)
+
+
+def _bill(invocation: Invocation, folder: BooksFolder, first: date, last: date, *, bare: bool) -> list[PostingSummary]:
+    from pipelines.cli.billing_run import DateLines, bill_dates
+
+    lines = DateLines(invocation.output.stream)
+    with invocation.output.progress("billing", (last - first).days + 1) as advance:
+
+        def on_date(day: date, summary: PostingSummary | None) -> None:
+            advance(1)
+            lines.add(day, summary)
+
+        return bill_dates(folder, first, last, env=invocation.env, bare=bare, on_date=on_date)
+
+
+def _finish(
+    invocation: Invocation, folder: BooksFolder, summaries: list[PostingSummary], after: Outlook, last: date, fail_on: Level
+) -> None:
+    from pipelines.cli.billing_run import billed, show_figures, show_findings, show_lines
+
+    result: Billed = billed(folder, summaries)
+
+    def render(page: Page) -> None:
+        show_lines(page, result)
+        show_figures(page, result)
+        show_findings(page, result.findings)
+        show_waiting(page, after, last)
+
+    invocation.output.result({**result.to_json(), "through": last, "waiting": waiting_rows(after, last)}, render)
+    if result.findings:
+        invocation.output.note("`tollbook quarantine list` shows what was held back and why.")
+    if reaches(result.findings, fail_on):
+        raise typer.Exit(FINDINGS)
+
+
+def waiting_rows(outlook: Outlook, through: date) -> list[dict[str, str]]:
+    """Every file that the run through a date leaves, and why."""
+    rows = [{"path": item.path, "why": item.why} for item in outlook.waiting]
+    for file in outlook.files:
+        day = outlook.billing_date(file)
+        why = f"dated {file.file_date}: billed by a run through {day}" if day > through else "new: the next run takes it"
+        rows.append({"path": file.path, "why": why})
+    return rows
+
+
+_WAITING_SHOWN = 20
+
+
+def show_waiting(page: Page, outlook: Outlook, through: date) -> None:
+    """What waits and why; a long list is cut."""
+    rows = waiting_rows(outlook, through)
+    page.heading(f"Waiting: {plural(len(rows), 'file')}" if rows else "Waiting: nothing")
+    if rows:
+        page.table(["File", Column("Why", wrap=True)], [(row["path"], row["why"]) for row in rows[:_WAITING_SHOWN]])
+    if len(rows) > _WAITING_SHOWN:
+        page.line(f"... and {plural(len(rows) - _WAITING_SHOWN, 'other')}; `tollbook --json status` lists all", "dim")
+    if outlook.unread_entries:
+        noun = plural(outlook.unread_entries, "admin entry", "admin entries")
+        page.line(f"{noun} wait for the run of their date", "dim")
+
+
+def _show_nothing(page: Page, outlook: Outlook, last: date) -> None:
+    page.line(f"nothing new through {last}")
+    if waiting_rows(outlook, last) or outlook.unread_entries:
+        show_waiting(page, outlook, last)
+
+
+def _rehearse(invocation: Invocation, outlook: Outlook, last: date, *, bare: bool) -> None:
+    """Say what a run would take, per billing date."""
+    files = [
+        (min(outlook.billing_date(file), last) if bare and file.undated else outlook.billing_date(file), file)
+        for file in outlook.files
+    ]
+    days = sorted({day for day, _ in files if day <= last})
+    rows = []
+    for day in days:
+        of_day = [file for when, file in files if when == day]
+        taken = [file for file in of_day if file.outcome == "taken"]
+        refused = sum(file.outcome == "refused" for file in of_day)
+        size_bytes = sum(file.size_bytes - file.byte_from for file in taken)
+        rows.append((day, len(taken), size_bytes, len(of_day) - len(taken) - refused, refused))
+    document = {
+        "dry_run": True,
+        "through": last,
+        "dates": [dict(zip(("date", "files", "bytes", "duplicates", "refused"), row, strict=True)) for row in rows],
+        "unread_admin_entries": outlook.unread_entries,
+        "waiting": [{"path": item.path, "why": item.why} for item in outlook.waiting],
+    }
+
+    def render(page: Page) -> None:
+        if rows:
+            right = [Column(name, right=True) for name in ("New files", "Bytes", "Repeated", "Refused")]
+            page.table(["Date", *right], [(day, taken, size(total), again, bad) for day, taken, total, again, bad in rows])
+        else:
+            page.line(f"nothing new through {last}")
+        page.line(f"dry run: nothing was changed; {plural(outlook.unread_entries, 'admin entry', 'admin entries')} unread")
+        for item in outlook.waiting:
+            page.line(f"waits: {item.path}: {item.why}")
+
+    invocation.output.result(document, render)

@@ -1,0 +1,68 @@
+"""Figures and foreign text as a terminal shows them."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_KIB = 1024
+
+
+def clean(value: object) -> str:
+    """Text in which no character can steer a terminal or reorder what is read: those are written as escapes."""
+    return "".join(_visible(char) for char in str(value))
+
+
+def _visible(char: str) -> str:
+    if char.isascii():
+        return char if char.isprintable() else _escape(char)
+    # Control, format (which reorder text), surrogate, private and line separators; every other character is itself.
+    return _escape(char) if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} else char
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def number(value: int | None) -> str:
+    """A whole number with separators, "-" for none."""
+    return "-" if value is None else f"{value:,}"
+
+
+def plural(count: int, noun: str, many: str | None = None) -> str:
+    """ "1 line", "2 lines"."""
+    return f"{count:,} {noun if count == 1 else many or f'{noun}s'}"
+
+
+def size(count: int) -> str:
+    """Bytes in the unit that keeps the figure short, one decimal, without floats."""
+    for unit, scale in (("GiB", _KIB**3), ("MiB", _KIB**2), ("KiB", _KIB)):
+        if count >= scale:
+            tenths = count * 10 // scale
+            return f"{tenths // 10:,}.{tenths % 10} {unit}"
+    return f"{count} B"
+
+
+def cents(amount: int | None, currency: str | None) -> str:
+    """Minor units as an amount, "12.50 USD". Currencies here have two decimals or are shown as minor units."""
+    if amount is None:
+        return "-"
+    if currency is None or currency.lower() in _WITHOUT_DECIMALS | _THREE_DECIMALS:
+        return f"{amount:,} {(currency or '').upper()} minor units".replace("  ", " ")
+    sign, whole = ("-" if amount < 0 else ""), abs(amount)
+    return f"{sign}{whole // 100:,}.{whole % 100:02d} {currency.upper()}"
+
+
+_WITHOUT_DECIMALS = frozenset("bif clp djf gnf jpy kmf krw mga pyg rwf ugx vnd vuv xaf xof xpf".split())
+_THREE_DECIMALS = frozenset("bhd jod kwd omr tnd".split())
+
+
+def instant(value: datetime | str | None) -> str:
+    """An instant in UTC to the second, "2026-09-01 12:00:00 UTC"; "-" for none."""
+    if value is None:
+        return "-"
+    text = value if isinstance(value, str) else value.isoformat(sep=" ")
+    return f"{text[:19].replace('T', ' ')} UTC"
