@@ -29,6 +29,7 @@ ALLOCATIONS: dict[str, PolarsDataType] = {
     "debit_to": pl.Int64,
     "tokens": pl.Int64,
     "allocated_us": pl.Int64,
+    "entry_id": pl.Int64,
 }
 EXPIRIES: dict[str, PolarsDataType] = {
     "account_id": pl.String,
@@ -104,11 +105,13 @@ def settle_postings(
     """Settle one posting of many accounts.
 
     entries: entry_id, account_id, seq_in_account (ledger order), occurred_us (not falling in that order), kind (credit,
-    debit, take_back, release), tokens (> 0), lot_id, priority, effective_us, expires_us, interval_from, interval_to;
-    see Entry. horizon_us, posted_until_us: see settle. cuts_us: instants that no burn may span, such as the starts of
+    debit, take_back, release), tokens (> 0), lot_id, priority, effective_us, expires_us, interval_from, interval_to,
+    and optionally named_entry_id; see Entry. horizon_us, posted_until_us: see settle. cuts_us: instants that no burn may span, such as the starts of
     periods; allocated_us of a burn is the newest debit's of its run.
     Raises IntegrityError on entries out of order and where settle does.
     """
+    if "named_entry_id" not in entries.columns:
+        entries = entries.with_columns(named_entry_id=pl.lit(None, pl.Int64))
     ordered = _in_ledger_order(entries)
     runs = _Cursor(_runs(ordered, _boundaries(ordered, state.lots, cuts_us)))
     movements = Movements()
@@ -209,6 +212,9 @@ def _runs(ordered: pl.DataFrame, boundaries: pl.DataFrame) -> pl.DataFrame:
         | (pl.col("account_id") != pl.col("account_id").shift(1))
         | pl.col("part").ne_missing(pl.col("part").shift(1))
     )
+    # A debit that a release of this posting names stands by itself: its place on the tape must be known.
+    alone = pl.col("entry_id").is_in(ordered["named_entry_id"].drop_nulls().implode())
+    starts = starts | alone | alone.shift(1, fill_value=False)
     firsts = parted.filter(parted.select(starts.fill_null(value=True)).to_series())
     return firsts.select(
         "account_id",
@@ -225,6 +231,7 @@ def _runs(ordered: pl.DataFrame, boundaries: pl.DataFrame) -> pl.DataFrame:
         pl.col("interval_to").fill_null(0),
         "first_row",
         _lengths(ordered, firsts).alias("rows"),
+        "named_entry_id",
     )
 
 

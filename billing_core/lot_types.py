@@ -22,6 +22,7 @@ class Entry(NamedTuple):
     `release` gives back tokens of the row that debited [interval_from, interval_to), then of what that row took back
     from the lot lot_id. tokens is above zero and, for a run, the sum of its debits. entry_id, occurred_us: of the run's
     first debit; last_us: of its last. priority, effective_us and expires_us (after the last instant) are a credit's.
+    named_entry_id: for a release of a row of this very posting, that row's entry_id, in place of an interval.
     """
 
     entry_id: int
@@ -37,6 +38,7 @@ class Entry(NamedTuple):
     interval_to: int = 0
     first_row: int = 0
     rows: int = 1
+    named_entry_id: int | None = None
 
 
 @dataclass(slots=True)
@@ -80,6 +82,7 @@ class Allocation(NamedTuple):
     """A movement of a lot's tokens; take_back, expire, revive and the release of a take_back have no interval.
 
     A release without a lot is debt that was given back: its positions are dead, like those given back to a lot.
+    entry_id: of the take_back that withdrew the tokens, which tells how much of its row is on the tape; else None.
     """
 
     account_id: str
@@ -89,6 +92,7 @@ class Allocation(NamedTuple):
     debit_to: int | None
     tokens: int
     allocated_us: int
+    entry_id: int | None = None
 
 
 class Expiry(NamedTuple):

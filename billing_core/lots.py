@@ -63,6 +63,7 @@ class _Settler:
         "posted_until_us",
         "revivable_until",
         "sink",
+        "spans",
         "split",
     )
 
@@ -84,6 +85,7 @@ class _Settler:
                 self._wake(lot)
             if lot.expired:
                 self._retire(lot)
+        self.spans: dict[int, tuple[int, int]] = {}
         self.balance = self._balance()
 
     def post(self, entry: Entry) -> None:
@@ -147,6 +149,8 @@ class _Settler:
         self.balance -= tokens
         start = self.account.tape_end
         end = self.account.tape_end = start + tokens
+        if entry.rows == 1:
+            self.spans[entry.entry_id] = (start, end)
         start = self._burn(entry, start, end)
         if start < end and entry.occurred_us < self.revivable_until:
             start = self._burn_expired(entry, start, end)
@@ -224,7 +228,7 @@ class _Settler:
         if unspent + revived:
             lot.remaining -= unspent + revived
             self.balance -= unspent + revived
-            self._allocate(lot.lot_id, "take_back", None, None, unspent + revived, entry.occurred_us)
+            self._allocate(lot.lot_id, "take_back", None, None, unspent + revived, entry.occurred_us, entry.entry_id)
             self.live = [other for other in self.live if other.remaining]
         if unspent + revived < entry.tokens:
             self._debit(entry, entry.tokens - unspent - revived)
@@ -235,6 +239,8 @@ class _Settler:
         if coverage is None:
             raise IntegrityError(self._says(entry, "is settled without the account's coverage; pass what lots cover"))
         a, b = entry.interval_from, entry.interval_to
+        if entry.named_entry_id is not None:
+            a, b = self.spans.get(entry.named_entry_id, (a, b))
         pieces = tape.newest(tape.overlaps(coverage, a, b) + tape.overlaps(self.account.debt, a, b), entry.tokens)
         for start, end, owner in pieces:
             tape.cut(self.account.debt if owner is None else coverage, start, end)
@@ -300,10 +306,18 @@ class _Settler:
         now_us = self.now_us if at_us is None else at_us
         return lot.expires_us > max(now_us, self.posted_until_us, lot.effective_us)
 
-    def _allocate(
-        self, lot_id: str | None, kind: str, start: int | None, end: int | None, tokens: int, at_us: int
+    def _allocate(  # noqa: PLR0913 the fields of an allocation
+        self,
+        lot_id: str | None,
+        kind: str,
+        start: int | None,
+        end: int | None,
+        tokens: int,
+        at_us: int,
+        entry_id: int | None = None,
     ) -> None:
-        self.sink.allocations.append(Allocation(self.account.account_id, lot_id, kind, start, end, tokens, at_us))
+        account_id = self.account.account_id
+        self.sink.allocations.append(Allocation(account_id, lot_id, kind, start, end, tokens, at_us, entry_id))
 
     def _known(self, entry: Entry, lot_id: str | None) -> Lot:
         lot = self.lots.get(lot_id) if lot_id is not None else None

@@ -50,9 +50,14 @@ def run_config(*, include_undated: bool) -> dg.RunConfig:
     return dg.RunConfig(ops={"posting": PostingConfig(include_undated=include_undated)})
 
 
-@dg.schedule(job=billing_job, cron_schedule="0 1 * * *", execution_timezone="UTC")
+@dg.schedule(
+    job=billing_job,
+    cron_schedule="0 1 * * *",
+    execution_timezone="UTC",
+    description="Every night at 01:00 UTC: bill yesterday, and whatever earlier dates still wait.",
+)
 def billing_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Every night at 01:00 UTC: bill yesterday, and whatever earlier dates still wait."""
+    """Ask for yesterday's partition; undated files join it, as in a bare `tollbook run`."""
     yesterday = context.scheduled_execution_time.astimezone(UTC).date() - timedelta(days=1)
     return dg.RunRequest(partition_key=yesterday.isoformat(), run_config=run_config(include_undated=True))
 
@@ -66,7 +71,11 @@ weekly_verification = dg.ScheduleDefinition(
 )
 
 
-@dg.sensor(job=billing_job, minimum_interval_seconds=60)
+@dg.sensor(
+    job=billing_job,
+    minimum_interval_seconds=60,
+    description="Asks for a billing run when input files have arrived that no posting has taken; once for each set.",
+)
 def new_files(context: dg.SensorEvaluationContext, books: BooksResource) -> dg.SensorResult | dg.SkipReason:
     """Asks for a billing run when files have arrived that no posting has taken; each set of files is asked for once.
 

@@ -11,7 +11,7 @@ import duckdb
 
 from billing_core.errors import CheckFailedError, ConfigurationError
 from pipelines.assets.publishing import PUBLISHED
-from pipelines.assets.tables import CREDIT_LOTS, TOKEN_ACCOUNTS, TOKEN_TRANSACTIONS, TOKEN_USAGE, USAGE_FILES
+from pipelines.assets.tables import TOKEN_ACCOUNTS, TOKEN_TRANSACTIONS, TOKEN_USAGE, USAGE_FILES
 from pipelines.metadata import markdown_table, preview
 from pipelines.resources import BooksResource
 from pipelines.warehouse.checks import checks, failing_rows
@@ -25,7 +25,7 @@ ASSET_OF_CHECK = {
     "running_balance": TOKEN_TRANSACTIONS,
     "signs": TOKEN_TRANSACTIONS,
     "welcome_once": TOKEN_TRANSACTIONS,
-    "lots": CREDIT_LOTS,
+    "lots": TOKEN_ACCOUNTS,
     "account_balance": TOKEN_ACCOUNTS,
 }
 """Where the delta form of a check stands; one that is not named here stands at the ledger."""

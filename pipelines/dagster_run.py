@@ -29,7 +29,6 @@ compute_logs:
 """
 
 PROCESS_TAG = "tollbook/process"
-_EVENTS_PER_WRITE = "500"
 
 
 def materialize_range(  # noqa: PLR0913 what a run is told is all that there is to tell
@@ -57,7 +56,7 @@ def materialize_range(  # noqa: PLR0913 what a run is told is all that there is 
 
     observer = Observer(now=now or clock.now) if on_date is None else Observer(on_date, now or clock.now)
     job = definitions(config.books.start, through, observer).resolve_job_def(billing_job.name)
-    with books_instance(folder) as instance, _written_in_batches():
+    with books_instance(folder) as instance:
         close_cut_off_runs(instance)
         try:
             job.execute_in_process(
@@ -113,16 +112,3 @@ def _is_alive(process: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-@contextmanager
-def _written_in_batches() -> Iterator[None]:
-    """Let Dagster write the events of a range together: one transaction instead of one per date and asset."""
-    name = "DAGSTER_EVENT_BATCH_SIZE"
-    before = os.environ.get(name)
-    os.environ.setdefault(name, _EVENTS_PER_WRITE)
-    try:
-        yield
-    finally:
-        if before is None:
-            os.environ.pop(name, None)

@@ -6,7 +6,7 @@ from datetime import date, datetime
 import dagster as dg
 import duckdb
 
-from pipelines.assets.tables import CREDIT_LOTS, TABLES, TOKEN_ACCOUNTS, TOKEN_TRANSACTIONS, TOKEN_USAGE, USAGE_FILES
+from pipelines.assets.tables import TABLES, TOKEN_ACCOUNTS, TOKEN_TRANSACTIONS, TOKEN_USAGE, USAGE_FILES
 from pipelines.warehouse.posting import PostingSummary
 
 PREVIEW_ROWS = 8
@@ -20,7 +20,6 @@ _FIGURES: Mapping[dg.AssetKey, tuple[str, ...]] = {
     ),
     TOKEN_USAGE: ("usage_rows", "held_rows", "tokens_billed"),
     TOKEN_TRANSACTIONS: ("ledger_rows", "tokens_billed", "tokens_credited"),
-    CREDIT_LOTS: ("tokens_credited",),
     TOKEN_ACCOUNTS: ("tokens_billed", "tokens_credited"),
 }  # fmt: skip
 
@@ -31,17 +30,14 @@ _PREVIEWS = {
     " billable_tokens, rate_id FROM books.token_usage WHERE posting_id = $posting_id ORDER BY billable_tokens DESC",
     TOKEN_TRANSACTIONS: "SELECT account_id, account_seq, transaction_type, token_amount, balance_before, balance_after"
     " FROM books.token_transactions WHERE posting_id = $posting_id ORDER BY abs(token_amount) DESC, account_id",
-    CREDIT_LOTS: "SELECT account_id, transaction_type, token_amount, effective_at::DATE AS effective_on,"
-    " expires_at::DATE AS expires_on, cost_basis, currency FROM finance.credit_lots"
-    " WHERE posting_id = $posting_id ORDER BY token_amount DESC, account_id",
     TOKEN_ACCOUNTS: "SELECT account_id, balance, balance_level, status, lifetime_tokens_purchased, lifetime_tokens_used"
     " FROM books.token_accounts WHERE account_id IN"
     " (SELECT account_id FROM books.token_transactions WHERE posting_id = $posting_id) ORDER BY balance, account_id",
 }
 
 _ROWS_PER_DATE = """
-SELECT billing_date, count(*) FROM {table} JOIN audit.postings USING (posting_id)
-WHERE billing_date BETWEEN $first AND $last GROUP BY billing_date
+SELECT posting.billing_date, count(*) FROM {table} JOIN audit.postings AS posting USING (posting_id)
+WHERE posting.billing_date BETWEEN $first AND $last GROUP BY posting.billing_date
 """
 
 

@@ -79,7 +79,8 @@ def look_ahead(folder: BooksFolder, config: BooksConfig) -> Outlook:
         files=tuple(file for file in discovery.files if (file.source, file.path, file.sha256) not in posted),
         waiting=discovery.waiting,
         notices=discovery.notices,
-        unread_entries=AdminJournal(folder.admin_journal).head_seq() - (history.intents[done].intent.admin_seq if done else 0),
+        unread_entries=AdminJournal(folder.admin_journal).head_seq()
+        - (history.intents[done].intent.admin_seq if done else 0),
     )
 
 

@@ -30,9 +30,11 @@ _SESSION = (
 )
 # Types that Python and JSON hold exactly; any other is asked for as text.
 _EXACT = frozenset(
-    {"BIGINT", "BOOLEAN", "DATE", "DOUBLE", "FLOAT", "HUGEINT", "INTEGER", "SMALLINT", "TINYINT", "VARCHAR"}
-    | {"UBIGINT", "UHUGEINT", "UINTEGER", "USMALLINT", "UTINYINT", '"NULL"'}
+    {"BIGINT", "BOOLEAN", "DATE", "DOUBLE", "FLOAT", "INTEGER", "SMALLINT", "TINYINT", "VARCHAR"}
+    | {"UBIGINT", "UINTEGER", "USMALLINT", "UTINYINT"}
 )
+# Whole numbers beyond 64 bits travel as text and become Python's own.
+_WIDE = frozenset({"HUGEINT", "UHUGEINT"})
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,20 @@ class Answer:
 
     def batches(self) -> Iterator[list[tuple[Any, ...]]]:
         """The rows in runs of BATCH_ROWS. Whole numbers, decimals and dates are exact; what else is not text is text."""
-        while batch := self.relation.fetchmany(BATCH_ROWS):
-            yield batch
+        wide = {index for index, kind in enumerate(self.types) if kind in _WIDE}
+        for batch in self.relation.to_arrow_reader(BATCH_ROWS):
+            columns = [column.to_pylist() for column in batch.columns]
+            for index in wide:
+                columns[index] = [None if text is None else int(text) for text in columns[index]]
+            yield list(zip(*columns, strict=True))
+
+    def first(self, count: int) -> list[tuple[Any, ...]]:
+        """At most so many rows."""
+        return Answer(self.columns, self.types, self.relation.limit(count)).rows()
 
     def rows(self) -> list[tuple[Any, ...]]:
         """Every row."""
-        return list(self.relation.fetchall())
+        return [row for batch in self.batches() for row in batch]
 
 
 @contextmanager
@@ -69,7 +79,9 @@ def open_published(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     Raises ConfigurationError when nothing was published yet, IntegrityError when the file is no readable database.
     """
     if not path.is_file():
-        raise ConfigurationError(f"{path} does not exist yet: nothing was published. `tollbook run` bills and publishes.")
+        raise ConfigurationError(
+            f"{path} does not exist yet: nothing was published. `tollbook run` bills and publishes."
+        )
     try:
         connection = duckdb.connect(str(path), read_only=True, config=dict(_LOCKED_DOWN))
     except duckdb.Error as error:
@@ -92,7 +104,9 @@ def publication(connection: duckdb.DuckDBPyConnection) -> Publication:
     except duckdb.Error:
         found = []
     if len(found) != 1:
-        raise IntegrityError("the published copy does not say which posting it ends with; `tollbook run` makes a new one")
+        raise IntegrityError(
+            "the published copy does not say which posting it ends with; `tollbook run` makes a new one"
+        )
     return Publication(*found[0])
 
 
@@ -101,14 +115,26 @@ def ask(connection: duckdb.DuckDBPyConnection, query: str) -> Answer | None:
 
     Raises ConfigurationError with the database's own words: the text is wrong, or asks for what a reader may not.
     """
+    relation = _last_relation(connection, query)
+    return None if relation is None else _exact(relation)
+
+
+def select(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.DuckDBPyRelation:
+    """As `ask`, with the columns in the database's own types. Raises ConfigurationError also when there is no answer."""
+    relation = _last_relation(connection, query)
+    if relation is None:
+        raise ConfigurationError("sql: the last statement gives no rows")
+    return relation
+
+
+def _last_relation(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.DuckDBPyRelation | None:
     try:
         statements = connection.extract_statements(query)
         if not statements:
             raise ConfigurationError("sql: the query is empty")
         for statement in statements[:-1]:
-            connection.execute(statement)
-        relation = connection.sql(statements[-1].query)
-        return None if relation is None else _exact(relation)
+            connection.execute(statement).complete()
+        return connection.sql(statements[-1].query)
     except duckdb.Error as error:
         raise refusal(error) from error
 

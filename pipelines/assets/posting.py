@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -111,16 +112,24 @@ def posting_assets(dates: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
 def _results(context: dg.AssetExecutionContext, done: DatesDone) -> Iterator[dg.MaterializeResult[None]]:
     """The dates of the range with their own figures each; dates posted before it as events of their own."""
     in_range = set(context.partition_keys)
+    alone: dict[dg.AssetKey, Metadata] = {}
     for key, day, metadata in done.materializations():
-        if day.isoformat() in in_range:
-            context.add_asset_metadata(metadata, asset_key=key, partition_key=day.isoformat())
-        else:
+        if day.isoformat() not in in_range:
             context.log_event(dg.AssetMaterialization(key, partition=day.isoformat(), metadata=metadata))
+        elif len(in_range) == 1:
+            alone[key] = metadata
+        else:
+            # Metadata of a result would be copied to every date of the range.
+            context.add_asset_metadata(metadata, asset_key=key, partition_key=day.isoformat())
     for key in TABLES:
-        yield dg.MaterializeResult(asset_key=key)
+        yield dg.MaterializeResult(asset_key=key, metadata=alone.get(key))
 
 
 def _log_done(context: dg.AssetExecutionContext, done: DatesDone) -> None:
-    """A run that fails half-way still shows the dates that stand."""
-    for key, day, metadata in done.materializations():
-        context.log_event(dg.AssetMaterialization(key, partition=day.isoformat(), metadata=metadata))
+    """A run that fails half-way still shows the dates that stand.
+
+    After some failures DuckDB answers nothing more; the error that stopped the run is the one to hear of.
+    """
+    with suppress(duckdb.Error):
+        for key, day, metadata in done.materializations():
+            context.log_event(dg.AssetMaterialization(key, partition=day.isoformat(), metadata=metadata))

@@ -1,4 +1,4 @@
-"""The five tables of a posting that the graph shows, each partitioned by billing date."""
+"""The tables of a posting that the graph shows, each partitioned by billing date."""
 
 from functools import cache
 
@@ -11,9 +11,8 @@ from pipelines.warehouse.sql import sql_names, sql_text
 USAGE_FILES = dg.AssetKey(["audit", "usage_files"])
 TOKEN_USAGE = dg.AssetKey(["books", "token_usage"])
 TOKEN_TRANSACTIONS = dg.AssetKey(["books", "token_transactions"])
-CREDIT_LOTS = dg.AssetKey(["finance", "credit_lots"])
 TOKEN_ACCOUNTS = dg.AssetKey(["books", "token_accounts"])
-TABLES = (USAGE_FILES, TOKEN_USAGE, TOKEN_TRANSACTIONS, CREDIT_LOTS, TOKEN_ACCOUNTS)
+TABLES = (USAGE_FILES, TOKEN_USAGE, TOKEN_TRANSACTIONS, TOKEN_ACCOUNTS)
 
 _DAY_BEFORE = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
 
@@ -31,11 +30,9 @@ Costs of the provider are in nano-dollars.""",
 
 `token_amount` is in whole tokens, positive where it adds and negative where it takes;
 `balance_after = balance_before + token_amount`. Money is in minor units (cents) beside its currency.""",
-    CREDIT_LOTS: """Token lots: each credit is a lot that usage burns in its draw order until it is empty or expires.
-
-Tokens are whole; `cost_basis` is what was paid for the lot, in minor units of its currency. What took from which lot is
-in `finance.lot_allocations`.""",
     TOKEN_ACCOUNTS: """Balances after the posting: one row per account, in whole tokens.
+
+A balance is what the account's token lots (`finance.credit_lots`) still hold less its uncovered debt.
 
 Each date starts from the balances of the date before. A date whose predecessors still wait posts those first, so no
 balance ever skips a day that has files.""",
@@ -45,15 +42,13 @@ _UPSTREAM: dict[dg.AssetKey, list[dg.AssetKey]] = {
     USAGE_FILES: [inputs.USAGE_LOGS, inputs.ACCOUNTS, inputs.CREDITS],
     TOKEN_USAGE: [USAGE_FILES, inputs.RATES],
     TOKEN_TRANSACTIONS: [TOKEN_USAGE, USAGE_FILES, inputs.PACKAGES, inputs.ADMIN_JOURNAL],
-    CREDIT_LOTS: [TOKEN_TRANSACTIONS],
-    TOKEN_ACCOUNTS: [TOKEN_TRANSACTIONS, CREDIT_LOTS],
+    TOKEN_ACCOUNTS: [TOKEN_TRANSACTIONS],
 }
 
 _KINDS = {
     USAGE_FILES: {"duckdb", "sql"},
     TOKEN_USAGE: {"duckdb", "polars"},
     TOKEN_TRANSACTIONS: {"duckdb", "polars"},
-    CREDIT_LOTS: {"duckdb", "polars"},
     TOKEN_ACCOUNTS: {"duckdb", "sql"},
 }
 

@@ -43,7 +43,9 @@ def options(
         str | None, typer.Option("--env", metavar="NAME", help="Lay tollbook.NAME.toml over tollbook.toml.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write one JSON object to stdout.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No notes, no progress: results and errors only.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="No notes, no progress: results and errors only.")
+    ] = False,
     log_format: Annotated[
         LogFormat, typer.Option("--log-format", help="Notes and errors on stderr as text or JSON lines.")
     ] = LogFormat.TEXT,

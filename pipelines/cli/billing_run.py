@@ -34,13 +34,9 @@ def bill_dates(
     on_date: Callable[[date, PostingSummary | None], None],
 ) -> list[PostingSummary]:
     """Bill and publish, as one run that the Dagster UI shows."""
-    from pipelines.billing import bill_range, open_books, publish_books
+    from pipelines.dagster_run import materialize_range
 
-    with open_books(folder, command="tollbook run", env=env) as books:
-        summaries = bill_range(books, first, through, bare=bare, on_date=on_date)
-        if summaries or not folder.published.is_file():
-            publish_books(books)
-    return summaries
+    return materialize_range(folder, first, through, env=env, bare=bare, on_date=on_date)
 
 
 @dataclass(frozen=True, kw_only=True)

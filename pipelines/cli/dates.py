@@ -34,5 +34,7 @@ def span(outlook: Outlook, first: str | None, through: str | None) -> tuple[date
     if first and begin < outlook.start:
         raise ConfigurationError(f"--from: {begin} is before the books start ({outlook.start}, [books] start)")
     if first and begin > last:
-        raise ConfigurationError(f"--from: {begin} is after the last date to bill, {last}; name a later one with --through")
+        raise ConfigurationError(
+            f"--from: {begin} is after the last date to bill, {last}; name a later one with --through"
+        )
     return begin, last

@@ -14,30 +14,40 @@ from pipelines.cli.invocation import of
 
 NAME = "init"
 _FOLDERS = ("accounts", "credits", "usage", "stripe", "journal", "profiles")
-_IGNORED = "# Generated, or private: everything else here belongs into version control.\n/warehouse/\n/.tollbook.lock*\n"
+_NAME_MAX = 200
+_IGNORED = (
+    "# Generated, or private: everything else here belongs into version control.\n/warehouse/\n/.tollbook.lock*\n"
+)
 
 
 def command(
     context: typer.Context,
-    directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="The folder; the current one by default.")] = Path(),
+    directory: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="The folder; the current one by default.")
+    ] = Path(),
     start: Annotated[
-        str | None, typer.Option("--start", metavar="DATE", help="First day of the books; the first of this month by default.")
+        str | None,
+        typer.Option("--start", metavar="DATE", help="First day of the books; the first of this month by default."),
     ] = None,
     name: Annotated[str, typer.Option("--name", help="Title of the books.")] = "Tollbook",
 ) -> None:
-    """Make a books folder: a commented tollbook.toml, rates.toml, packages.toml and the folders for inputs.
+    """Make a books folder with a commented configuration.
 
-    Nothing that exists is overwritten.
+    Writes tollbook.toml, rates.toml, packages.toml and the folders for inputs. Nothing that exists is overwritten.
     """
     from pipelines.books import clock
     from pipelines.books.folder import CONFIG_NAME, BooksFolder
     from pipelines.cli.settings_text import commented_config
 
+    if not 0 < len(name) <= _NAME_MAX or not name.isprintable():
+        raise ConfigurationError(f"--name: expected 1 to {_NAME_MAX} printable characters")
     today = clock.now().date()
     first = dates.day("--start", start, today) if start else today.replace(day=1)
     folder = BooksFolder(directory.expanduser().resolve())
     if folder.config.exists():
-        raise ConfigurationError(f"{folder.root} is a books folder already: it holds {CONFIG_NAME}; nothing was changed")
+        raise ConfigurationError(
+            f"{folder.root} is a books folder already: it holds {CONFIG_NAME}; nothing was changed"
+        )
     if folder.root.exists() and not folder.root.is_dir():
         raise ConfigurationError(f"{folder.root} is a file; name a folder")
     written = _write(folder.root, {CONFIG_NAME: commented_config(name, first), ".gitignore": _IGNORED})
@@ -54,7 +64,9 @@ def _write(root: Path, texts: dict[str, str]) -> list[str]:
     root.mkdir(parents=True, exist_ok=True)
     for name in _FOLDERS:
         (root / name).mkdir(exist_ok=True, mode=0o700 if name == "journal" else 0o777)
-    ordered = [(name, text) for name, text in (*templates.items(), *reversed(texts.items())) if not (root / name).exists()]
+    ordered = [
+        (name, text) for name, text in (*templates.items(), *reversed(texts.items())) if not (root / name).exists()
+    ]
     for name, text in ordered:
         (root / name).write_text(text, encoding="utf-8")
     return [name for name, _ in reversed(ordered)]

@@ -64,14 +64,18 @@ class Page:
         for name, value in pairs:
             self.line(f"  {name:<{width}}  {number(value) if type(value) is int else value}")
 
-    def table(self, columns: Sequence[Column | str], rows: Sequence[Sequence[object]], styles: Sequence[str] = ()) -> None:
+    def table(
+        self, columns: Sequence[Column | str], rows: Sequence[Sequence[object]], styles: Sequence[str] = ()
+    ) -> None:
         """A table; whole numbers get separators, None is a dash. `styles` are per row."""
         from rich.box import SIMPLE_HEAD
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-        for column in (Column(column) if isinstance(column, str) else column for column in columns):
+        named = [Column(column) if isinstance(column, str) else column for column in columns]
+        table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
+        table.show_header = any(column.heading for column in named)
+        for column in named:
             table.add_column(
                 column.heading,
                 justify="right" if column.right else "left",
@@ -90,7 +94,7 @@ def _cell(value: object) -> str:
         return number(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return clean(value)
+    return "\n".join(clean(line) for line in str(value).split("\n"))
 
 
 @dataclass
@@ -157,7 +161,13 @@ class Output:
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
         with Progress(*columns, console=self.side, transient=True) as bar:
             task = bar.add_task(what, total=total)
             self._bar = bar

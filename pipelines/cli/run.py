@@ -29,12 +29,15 @@ def command(
     context: typer.Context,
     first: Annotated[str | None, typer.Option("--from", metavar="DATE", help="First billing date.")] = None,
     through: Annotated[
-        str | None, typer.Option("--through", metavar="DATE", help="Last one: a date, `today` or `yesterday` (the default).")
+        str | None,
+        typer.Option("--through", metavar="DATE", help="Last one: a date, `today` or `yesterday` (the default)."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be billed; change nothing.")] = False,
-    fail_on: Annotated[Level, typer.Option("--fail-on", help="Exit with 3 for findings at or over this.")] = Level.NEVER,
+    fail_on: Annotated[
+        Level, typer.Option("--fail-on", help="Exit with 3 for findings at or over this.")
+    ] = Level.NEVER,
 ) -> None:
-    """Bill every missing date through yesterday and publish the books.
+    """Bill every missing date through yesterday, and publish.
 
     Dates are UTC. A run with nothing new changes nothing. Without dates it starts where the last one ended; earlier
     dates that still have files are billed first, in any case.
@@ -74,7 +77,12 @@ def _bill(invocation: Invocation, folder: BooksFolder, first: date, last: date, 
 
 
 def _finish(
-    invocation: Invocation, folder: BooksFolder, summaries: list[PostingSummary], after: Outlook, last: date, fail_on: Level
+    invocation: Invocation,
+    folder: BooksFolder,
+    summaries: list[PostingSummary],
+    after: Outlook,
+    last: date,
+    fail_on: Level,
 ) -> None:
     from pipelines.cli.billing_run import billed, show_figures, show_findings, show_lines
 
@@ -98,7 +106,9 @@ def waiting_rows(outlook: Outlook, through: date) -> list[dict[str, str]]:
     rows = [{"path": item.path, "why": item.why} for item in outlook.waiting]
     for file in outlook.files:
         day = outlook.billing_date(file)
-        why = f"dated {file.file_date}: billed by a run through {day}" if day > through else "new: the next run takes it"
+        why = (
+            f"dated {file.file_date}: billed by a run through {day}" if day > through else "new: the next run takes it"
+        )
         rows.append({"path": file.path, "why": why})
     return rows
 
@@ -116,7 +126,7 @@ def show_waiting(page: Page, outlook: Outlook, through: date) -> None:
         page.line(f"... and {plural(len(rows) - _WAITING_SHOWN, 'other')}; `tollbook --json status` lists all", "dim")
     if outlook.unread_entries:
         noun = plural(outlook.unread_entries, "admin entry", "admin entries")
-        page.line(f"{noun} wait for the run of their date", "dim")
+        page.line(f"{noun} {'waits' if outlook.unread_entries == 1 else 'wait'} for the next run", "dim")
 
 
 def _show_nothing(page: Page, outlook: Outlook, last: date) -> None:
@@ -150,10 +160,14 @@ def _rehearse(invocation: Invocation, outlook: Outlook, last: date, *, bare: boo
     def render(page: Page) -> None:
         if rows:
             right = [Column(name, right=True) for name in ("New files", "Bytes", "Repeated", "Refused")]
-            page.table(["Date", *right], [(day, taken, size(total), again, bad) for day, taken, total, again, bad in rows])
+            page.table(
+                ["Date", *right], [(day, taken, size(total), again, bad) for day, taken, total, again, bad in rows]
+            )
         else:
             page.line(f"nothing new through {last}")
-        page.line(f"dry run: nothing was changed; {plural(outlook.unread_entries, 'admin entry', 'admin entries')} unread")
+        page.line(
+            f"dry run: nothing was changed; {plural(outlook.unread_entries, 'admin entry', 'admin entries')} unread"
+        )
         for item in outlook.waiting:
             page.line(f"waits: {item.path}: {item.why}")
 

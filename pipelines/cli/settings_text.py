@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic_core import PydanticUndefined
@@ -21,6 +22,8 @@ _HEAD = """\
 # What changes money in time (prices, bonuses, policies) is in rates.toml, never here.
 """
 _COMMENT_COLUMN = 44
+# What a key takes is worth saying where it is a choice, a range or a unit; that a path is a path is not.
+_SAYS_MORE = re.compile(r'"\w+" or|number|such as|true or')
 
 
 def commented_config(name: str, start: date) -> str:
@@ -28,7 +31,6 @@ def commented_config(name: str, start: date) -> str:
     given: dict[str, dict[str, object]] = {
         "books": {"name": name, "start": start},
         "usage": {"path": "usage/**/*", "profile": "tollbook"},
-        "accounts": {"path": "accounts/*.jsonl"},
     }
     sections = [_section(key, field, given.get(key, {})) for key, field in BooksConfig.model_fields.items()]
     return "\n".join([_HEAD, *sections])
@@ -38,6 +40,7 @@ def _section(key: str, field: FieldInfo, given: Mapping[str, object]) -> str:
     model = Usage if key == "usage" else _model(field)
     title = "[[usage]]" if key == "usage" else f"[{key}]"
     about = (model.__doc__ or "").split(": ", 1)[-1].splitlines()[0]
+    about = about[:1].upper() + about[1:]
     if key == "stripe":  # written out, the table would switch Stripe on
         title = f"# {title}"
     lines = [f"{title:<{_COMMENT_COLUMN}}# {about}"]
@@ -59,7 +62,10 @@ def _key(name: str, info: FieldInfo, given: Mapping[str, object]) -> str:
         setting = f"{name} = {_toml(given[name])}"
     else:
         setting = f"# {name} = {'...' if default in (None, '') else _toml(default)}"
-    return f"{setting:<{_COMMENT_COLUMN}}# {info.description} {expected[:1].upper()}{expected[1:]}."
+    about = (
+        f"{info.description} {expected[:1].upper()}{expected[1:]}." if _SAYS_MORE.search(expected) else info.description
+    )
+    return f"{setting:<{_COMMENT_COLUMN}}# {about}"
 
 
 def _toml(value: object) -> str:

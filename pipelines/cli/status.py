@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NAME = "status"
 _POSTED = """
 SELECT posting.billing_date::VARCHAR AS date, count(file.file_id) FILTER (outcome = 'taken') AS posted,
-    count(file.file_id) FILTER (outcome = 'taken' AND file_date < posting.billing_date AND kind = 'usage') AS late,
+    count(file.file_id) FILTER (outcome = 'taken' AND file_date < posting.billing_date AND file.kind = 'usage') AS late,
     count(file.file_id) FILTER (outcome = 'refused') AS blocked,
     (SELECT sum(tokens_billed)::BIGINT FROM audit.postings AS own WHERE own.billing_date = posting.billing_date)
         AS tokens_billed
@@ -41,7 +41,10 @@ def command(
     context: typer.Context,
     days: Annotated[int, typer.Option("--days", min=0, help="How many of the last dates; 0 for all.")] = 14,
 ) -> None:
-    """Show per date the files waiting, posted, late and blocked; the last posting; the quarantine; what waits."""
+    """Show where the books stand and what waits for them.
+
+    Per date the files waiting, posted, late and blocked; the last posting; the quarantine by reason; what waits and why.
+    """
     from pipelines.cli.run import show_waiting, waiting_rows
     from pipelines.outlook import look_ahead
 

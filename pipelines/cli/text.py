@@ -33,7 +33,7 @@ def number(value: int | None) -> str:
 
 
 def plural(count: int, noun: str, many: str | None = None) -> str:
-    """ "1 line", "2 lines"."""
+    """One line, 2 lines."""
     return f"{count:,} {noun if count == 1 else many or f'{noun}s'}"
 
 
@@ -56,8 +56,10 @@ def cents(amount: int | None, currency: str | None) -> str:
     return f"{sign}{whole // 100:,}.{whole % 100:02d} {currency.upper()}"
 
 
-_WITHOUT_DECIMALS = frozenset("bif clp djf gnf jpy kmf krw mga pyg rwf ugx vnd vuv xaf xof xpf".split())
-_THREE_DECIMALS = frozenset("bhd jod kwd omr tnd".split())
+_WITHOUT_DECIMALS = frozenset(
+    ["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf"]
+)
+_THREE_DECIMALS = frozenset(["bhd", "jod", "kwd", "omr", "tnd"])
 
 
 def instant(value: datetime | str | None) -> str:

@@ -96,7 +96,7 @@ def _frame(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping
 def _keep(connection: duckdb.DuckDBPyConnection, settled: LotPosting, parameters: Mapping[str, object]) -> None:
     """Hand what the settlement found to SQL: allocations, debt, tape ends, and the rows it adds to the ledger."""
     frames = {
-        "shard_allocations": settled.allocations.with_columns(entry_id=pl.lit(None, pl.Int64)),
+        "shard_allocations": settled.allocations,
         "shard_debt_after": settled.debt,
         "shard_heads_after": settled.heads,
         "shard_extras": _extras(settled),

@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from billing_core.vocabulary import AccountStatus, Disposition, Reason
 from pipelines.intake import classify_small
 from pipelines.intake.classify_small import BIGGEST, Columns
-from pipelines.intake.classify_usage import Shape
 from pipelines.intake.currencies import CURRENCIES
 from pipelines.intake.finalise import IGNORED, content_json
 from pipelines.intake.sqltext import case_of, json_literal, literal
+
+if TYPE_CHECKING:
+    from pipelines.intake.classify_usage import Shape
 
 COLUMNS = Columns(
     texts=("user_id", "workspace_id", "plan", "currency", "status", "stripe_customer_id", "default_payment_method_id"),
@@ -42,14 +46,17 @@ def classified_sql(shape: Shape) -> str:
     )
     named = (
         f"SELECT * EXCLUDE (updated_at, currency, status), own_updated AS updated_at, lower(currency) AS currency, "
-        f"lower(status) AS status, {detail} AS detail, CASE WHEN is_blank THEN '{Disposition.BLANK}' WHEN reason IN ({ignored}) "
-        f"THEN '{Disposition.IGNORED}' WHEN reason IS NOT NULL THEN '{Disposition.QUARANTINED}' ELSE '{Disposition.ACCEPTED}' END "
+        f"lower(status) AS status, {detail} AS detail, CASE WHEN is_blank THEN '{Disposition.BLANK}' "
+        f"WHEN reason IN ({ignored}) "
+        f"THEN '{Disposition.IGNORED}' WHEN reason IS NOT NULL THEN '{Disposition.QUARANTINED}' ELSE "
+        f"'{Disposition.ACCEPTED}' END "
         f"AS disposition FROM ({judged})"
     )
     head = literal("[" + json_literal(shape.source)[1:-1].replace("''", "'") + ",")
     content = f"{content_json(CONTENT)}::VARCHAR"
     return (
-        f"SELECT *, CASE WHEN account_id IS NOT NULL THEN unhex(sha256({head} || {content} || ']')) END AS event_key FROM ({named})"
+        f"SELECT *, CASE WHEN account_id IS NOT NULL THEN unhex(sha256({head} || {content} || ']')) END "
+        f"AS event_key FROM ({named})"
     )
 
 

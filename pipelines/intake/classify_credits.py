@@ -8,18 +8,22 @@ the other side of a reconciliation. `currency` stays NULL where the record has n
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from billing_core.vocabulary import Disposition, Reason, TransactionType
 from pipelines.intake import classify_small
 from pipelines.intake.classify_small import BIGGEST, Columns
-from pipelines.intake.classify_usage import Shape
 from pipelines.intake.currencies import CURRENCIES
 from pipelines.intake.finalise import IGNORED
 from pipelines.intake.sqltext import case_of
 
+if TYPE_CHECKING:
+    from pipelines.intake.classify_usage import Shape
+
 COLUMNS = Columns(
     texts=(
-        "transaction_type", "currency", "package_id", "stripe_payment_intent_id", "stripe_charge_id", "stripe_refund_id",
-        "admin_user_id", "settled_by", "source_credit_id", "description",
+        "transaction_type", "currency", "package_id", "stripe_payment_intent_id", "stripe_charge_id",
+        "stripe_refund_id", "admin_user_id", "settled_by", "source_credit_id", "description",
     ),
     integers={
         "token_amount": (-BIGGEST, BIGGEST), "amount_cents": (-BIGGEST, BIGGEST), "priority": (-(2**31), 2**31 - 1),
@@ -31,7 +35,8 @@ COLUMNS = Columns(
 CONTENT = (
     "credit_id", "account_id", "transaction_type", "token_amount", "amount_cents", "currency", "package_id",
     "stripe_payment_intent_id", "stripe_charge_id", "stripe_refund_id", "admin_user_id", "occurred_at", "effective_at",
-    "expires_at", "priority", "tax_cents", "discount_cents", "settled_by", "source_credit_id", "description", "is_welcome",
+    "expires_at", "priority", "tax_cents", "discount_cents", "settled_by", "source_credit_id", "description",
+    "is_welcome",
 )  # fmt: skip
 _MUST_NAME = ("refund", "correction", "chargeback_reversal")
 _POSITIVE = ("purchase", "auto_recharge", "admin_grant", "bonus")
@@ -41,7 +46,8 @@ def classified_sql(shape: Shape) -> str:
     """Rows of classified_credits by name, without their place."""
     typed = classify_small.typed_sql(shape, COLUMNS, "occurred_at")
     defaults = (
-        "SELECT *, lower(currency) AS own_currency, coalesce(effective_at, occurred_at) AS own_effective, coalesce(settled_by, "
+        "SELECT *, lower(currency) AS own_currency, coalesce(effective_at, occurred_at) AS "
+        "own_effective, coalesce(settled_by, "
         f"CASE WHEN stripe_payment_intent_id IS NOT NULL THEN 'stripe' ELSE 'other' END) AS own_settled FROM ({typed})"
     )
     judged = f"SELECT *, {_reason(shape)} AS reason FROM ({defaults})"
@@ -55,16 +61,21 @@ def classified_sql(shape: Shape) -> str:
     )
     return (
         "SELECT * EXCLUDE (effective_at, settled_by, currency, transaction_type), own_effective AS effective_at, "
-        f"own_settled AS settled_by, own_currency AS currency, lower(transaction_type) AS transaction_type, own_id AS credit_id, "
-        f"{detail} AS detail, CASE WHEN is_blank THEN '{Disposition.BLANK}' WHEN reason IN ({ignored}) THEN '{Disposition.IGNORED}' "
-        f"WHEN reason IS NOT NULL THEN '{Disposition.QUARANTINED}' ELSE '{Disposition.ACCEPTED}' END AS disposition FROM ({judged})"
+        f"own_settled AS settled_by, own_currency AS currency, lower(transaction_type) AS "
+        f"transaction_type, own_id AS credit_id, "
+        f"{detail} AS detail, CASE WHEN is_blank THEN '{Disposition.BLANK}' WHEN reason IN "
+        f"({ignored}) THEN '{Disposition.IGNORED}' "
+        f"WHEN reason IS NOT NULL THEN '{Disposition.QUARANTINED}' ELSE '{Disposition.ACCEPTED}' END "
+        f"AS disposition FROM ({judged})"
     )
 
 
 def _reason(shape: Shape) -> str:
     context = shape.context
     kind = "lower(transaction_type)"
-    types = ", ".join(f"'{item}'" for item in TransactionType if item not in (TransactionType.USAGE, TransactionType.EXPIRY))
+    types = ", ".join(
+        f"'{item}'" for item in TransactionType if item not in (TransactionType.USAGE, TransactionType.EXPIRY)
+    )
     currencies = ", ".join(f"'{code}'" for code in sorted(CURRENCIES))
     positive = ", ".join(f"'{item}'" for item in _POSITIVE)
     named = ", ".join(f"'{item}'" for item in _MUST_NAME)
@@ -76,8 +87,14 @@ def _reason(shape: Shape) -> str:
         ("token_amount IS NULL", f"'{Reason.INVALID_INTEGER}'"),
         ("tax_cents < 0 AND amount_cents >= 0 OR discount_cents < 0", f"'{Reason.WRONG_SIGN}'"),
         ("token_amount = 0 AND coalesce(amount_cents, 0) = 0", f"'{Reason.ZERO_AMOUNT}'"),
-        (f"({kind} IN ({positive}) AND token_amount <= 0) OR ({kind} = 'admin_deduction' AND token_amount >= 0)", f"'{Reason.WRONG_SIGN}'"),
-        (f"({kind} = 'chargeback' AND token_amount > 0) OR ({kind} = 'chargeback_reversal' AND token_amount < 0)", f"'{Reason.WRONG_SIGN}'"),
+        (
+            f"({kind} IN ({positive}) AND token_amount <= 0) OR ({kind} = 'admin_deduction' AND token_amount >= 0)",
+            f"'{Reason.WRONG_SIGN}'",
+        ),
+        (
+            f"({kind} = 'chargeback' AND token_amount > 0) OR ({kind} = 'chargeback_reversal' AND token_amount < 0)",
+            f"'{Reason.WRONG_SIGN}'",
+        ),
         (f"{kind} IN ('purchase', 'auto_recharge') AND amount_cents < 0", f"'{Reason.WRONG_SIGN}'"),
         (f"currency IS NOT NULL AND own_currency NOT IN ({currencies})", f"'{Reason.UNKNOWN_CURRENCY}'"),
         ("own_settled NOT IN ('stripe', 'bank', 'other')", f"'{Reason.INVALID_TEXT}'"),

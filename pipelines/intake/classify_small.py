@@ -28,7 +28,11 @@ def typed_sql(shape: Shape, columns: Columns, main_time: str) -> str:
     """Records with every column of `columns` typed, `main_time` from [time], account_id, and status columns s_*."""
     profile = shape.profile
     leaves = mapping.want_all(profile, ())
-    found = {f"x_id{k}": leaves.first_of(paths, empty_is_absent=True) for k, paths in enumerate(profile.dedup)} if isinstance(profile.dedup, tuple) else {}
+    found = (
+        {f"x_id{k}": leaves.first_of(paths, empty_is_absent=True) for k, paths in enumerate(profile.dedup)}
+        if isinstance(profile.dedup, tuple)
+        else {}
+    )
     account = [leaves.first_of(profile.account.try_, empty_is_absent=True)] if profile.account.try_ else []
     account += [sqltext.json_literal(profile.account.constant)] if profile.account.constant else []
     found["x_account_id"] = f"coalesce({', '.join(account)})" if len(account) > 1 else account[0]
@@ -37,11 +41,20 @@ def typed_sql(shape: Shape, columns: Columns, main_time: str) -> str:
     found["x_" + main_time] = time_leaf(shape.flags, leaves, profile)
     for column in columns.times:
         rule = profile.fields.get(column)
-        found["x_" + column] = "NULL::VARCHAR" if rule is None or isinstance(rule, Constant) else time_leaf(shape.flags, leaves, profile, rule)
+        found["x_" + column] = (
+            "NULL::VARCHAR"
+            if rule is None or isinstance(rule, Constant)
+            else time_leaf(shape.flags, leaves, profile, rule)
+        )
     found["is_leaf"] = mapping.membership(leaves, profile.leaf) if profile.leaf else "true"
     found["is_welcome"] = mapping.membership(leaves, profile.welcome) if profile.welcome else "false"
-    step = f"SELECT i, line_no, record_no, body, is_blank, shape, {_aliased(found)} FROM ({records.parsed_sql(profile, leaves, shape.flags)})"
-    step = step.replace("SELECT i, line_no, record_no, body,", "SELECT i, file_id, line_no, record_no, line, body, o,", 1)
+    step = (
+        f"SELECT i, line_no, record_no, body, is_blank, shape, {_aliased(found)} FROM "
+        f"({records.parsed_sql(profile, leaves, shape.flags)})"
+    )
+    step = step.replace(
+        "SELECT i, line_no, record_no, body,", "SELECT i, file_id, line_no, record_no, line, body, o,", 1
+    )
     return _typed(shape, columns, main_time, step)
 
 
@@ -61,7 +74,9 @@ def _typed(shape: Shape, columns: Columns, main_time: str, step: str) -> str:
         values[column] = sqltext.boolean_of(f"x_{column}", texts=shape.integers == "text")
     for column in times:
         plain[f"p_{column}"] = "NULL::VARCHAR" if unit == "iso" else sqltext.plain_decimal(f"n_{column}")
-        values[column] = sqltext.time_of(f"n_{column}", f"x_{column}", sqltext.epoch_micros(f"p_{column}", unit), naive_utc=naive)
+        values[column] = sqltext.time_of(
+            f"n_{column}", f"x_{column}", sqltext.epoch_micros(f"p_{column}", unit), naive_utc=naive
+        )
         statuses["s_" + column] = sqltext.time_status(f"n_{column}", column, f"p_{column}")
     values |= {name.removeprefix("x_"): sqltext.text_of(name) for name in id_leaves(shape.profile)}
     if isinstance(shape.profile.dedup, tuple):
@@ -98,21 +113,35 @@ def first_reasons(shape: Shape, main_time: str) -> list[tuple[str, str]]:
 def value_reasons(columns: Columns) -> list[tuple[str, str]]:
     """Integers, booleans and further times."""
     reasons = ((BAD, Reason.INVALID_INTEGER), (NEGATIVE, Reason.NEGATIVE_COUNT), (RANGE, Reason.AMOUNT_OUT_OF_RANGE))
-    pairs = [(" OR ".join(f"s_{column} = {code}" for column in columns.integers), f"'{reason}'") for code, reason in reasons]
-    pairs += [(f"x_{column} IS NOT NULL AND {column} IS NULL", f"'{Reason.INVALID_BOOLEAN}'") for column in columns.booleans]
+    pairs = [
+        (" OR ".join(f"s_{column} = {code}" for column in columns.integers), f"'{reason}'") for code, reason in reasons
+    ]
+    pairs += [
+        (f"x_{column} IS NOT NULL AND {column} IS NULL", f"'{Reason.INVALID_BOOLEAN}'") for column in columns.booleans
+    ]
     for column in columns.times:
         pairs.append((f"s_{column} = {NAIVE}", f"'{Reason.NAIVE_TIME}'"))
         pairs.append((f"s_{column} = {BAD}", f"'{Reason.INVALID_TIME}'"))
-        pairs.append((f"s_{column} = {RANGE} OR {column} < TIMESTAMPTZ '2015-01-01 00:00:00+00'", f"'{Reason.TIME_OUT_OF_RANGE}'"))
+        pairs.append(
+            (
+                f"s_{column} = {RANGE} OR {column} < TIMESTAMPTZ '2015-01-01 00:00:00+00'",
+                f"'{Reason.TIME_OUT_OF_RANGE}'",
+            )
+        )
     return pairs
 
 
 def detail_sql(columns: Columns, main_time: str, *more: tuple[str, str]) -> str:
     """Which columns were at fault."""
-    bad = ", ".join(f"CASE WHEN s_{column} > 0 THEN '{column}' END" for column in (*columns.integers, main_time, *columns.times))
-    odd = ", ".join(f"CASE WHEN {classify_usage.odd_text([column])} THEN '{column}' END" for column in _identifiers(columns))
+    bad = ", ".join(
+        f"CASE WHEN s_{column} > 0 THEN '{column}' END" for column in (*columns.integers, main_time, *columns.times)
+    )
+    odd = ", ".join(
+        f"CASE WHEN {classify_usage.odd_text([column])} THEN '{column}' END" for column in _identifiers(columns)
+    )
     named = [
-        Reason.INVALID_INTEGER, Reason.NEGATIVE_COUNT, Reason.AMOUNT_OUT_OF_RANGE, Reason.NAIVE_TIME, Reason.INVALID_TIME, Reason.TIME_OUT_OF_RANGE,
+        Reason.INVALID_INTEGER, Reason.NEGATIVE_COUNT, Reason.AMOUNT_OUT_OF_RANGE, Reason.NAIVE_TIME,
+        Reason.INVALID_TIME, Reason.TIME_OUT_OF_RANGE,
     ]  # fmt: skip
     return case_of(
         [

@@ -43,12 +43,14 @@ class Shape:
 
 
 def mapped_sql(shape: Shape) -> tuple[str, mapping.Leaves]:
-    """One row per record with nullable mapped columns, reason, detail; columns i, line_no, record_no, is_blank beside."""
+    """One row per record: nullable mapped columns, reason, detail, and i, line_no, record_no, is_blank."""
     profile = shape.profile
     leaves = mapping.want_all(profile, shape.context.metadata_keys)
     parsed = records.parsed_sql(profile, leaves, shape.flags)
     leaf_columns = ", ".join(f"{expression} AS {name}" for name, expression in _leaves(shape, leaves).items())
-    step_leaves = f"SELECT i, file_id, line_no, record_no, line, body, o, is_blank, shape, {leaf_columns} FROM ({parsed})"
+    step_leaves = (
+        f"SELECT i, file_id, line_no, record_no, line, body, o, is_blank, shape, {leaf_columns} FROM ({parsed})"
+    )
     texts = ", ".join(f"{expression} AS {name}" for name, expression in _texts(shape).items())
     step_texts = f"SELECT *, {texts} FROM ({step_leaves})"
     numbers = ", ".join(f"{expression} AS {name}" for name, expression in _numbers(shape).items())
@@ -74,7 +76,9 @@ def _leaves(shape: Shape, leaves: mapping.Leaves) -> dict[str, str]:
     profile = shape.profile
     found: dict[str, str] = {}
     if isinstance(profile.dedup, tuple):
-        found.update({f"x_id{k}": leaves.first_of(paths, empty_is_absent=True) for k, paths in enumerate(profile.dedup)})
+        found.update(
+            {f"x_id{k}": leaves.first_of(paths, empty_is_absent=True) for k, paths in enumerate(profile.dedup)}
+        )
     account = [leaves.first_of(profile.account.try_, empty_is_absent=True)] if profile.account.try_ else []
     account += [sqltext.json_literal(profile.account.constant)] if profile.account.constant else []
     found["x_account_id"] = f"coalesce({', '.join(account)})" if len(account) > 1 else account[0]
@@ -101,7 +105,9 @@ def mapped(profile: Profile, columns: tuple[str, ...]) -> list[str]:
     return [column for column in columns if column in profile.fields]
 
 
-def time_leaf(flags: records.BatchFlags, leaves: mapping.Leaves, profile: Profile, paths: tuple[tuple[str, ...], ...] = ()) -> str:
+def time_leaf(
+    flags: records.BatchFlags, leaves: mapping.Leaves, profile: Profile, paths: tuple[tuple[str, ...], ...] = ()
+) -> str:
     """The leaf of a time, with the line's own digits where the batch holds long numbers."""
     found = [f"nullif({leaves.leaf(path)}, '\"\"')" for path in paths or profile.time.path]
     if flags.long_numbers and profile.time.unit != "iso":
@@ -120,11 +126,16 @@ def _money_leaf(shape: Shape, leaves: mapping.Leaves) -> str:
 
 def _texts(shape: Shape) -> dict[str, str]:
     profile = shape.profile
-    found = {f"n_{column}": sqltext.number_text(f"x_{column}", shape.integers) for column in mapped(profile, USAGE_COUNTS)}
+    found = {
+        f"n_{column}": sqltext.number_text(f"x_{column}", shape.integers) for column in mapped(profile, USAGE_COUNTS)
+    }
     found["n_time"] = sqltext.time_text("x_time")
     found["n_version"] = sqltext.time_text("x_version") if profile.version else "NULL::VARCHAR"
     found["t_cost"] = sqltext.time_text("x_reported_cost") if "reported_cost" in profile.fields else "NULL::VARCHAR"
-    words = {f"word{k}": f"lower({sqltext.word_of(f'x_op{k}')})" for k in range(len(profile.operation.paths) if profile.operation else 0)}
+    words = {
+        f"word{k}": f"lower({sqltext.word_of(f'x_op{k}')})"
+        for k in range(len(profile.operation.paths) if profile.operation else 0)
+    }
     return found | words
 
 
@@ -136,7 +147,9 @@ def _numbers(shape: Shape) -> dict[str, str]:
 
 
 def _statuses(profile: Profile) -> dict[str, str]:
-    found = {"s_" + column: sqltext.integer_status(f"n_{column}", column, 0) for column in mapped(profile, USAGE_COUNTS)}
+    found = {
+        "s_" + column: sqltext.integer_status(f"n_{column}", column, 0) for column in mapped(profile, USAGE_COUNTS)
+    }
     found["s_time"] = sqltext.time_status("n_time", "occurred_at", "p_time")
     return found
 
@@ -152,12 +165,16 @@ def _values(shape: Shape) -> dict[str, str]:
         found[column] = sqltext.integer_of(f"n_{column}", 0, high)
     found |= {column: "NULL::BIGINT" for column in USAGE_COUNTS if column not in counts}
     naive = profile.time.naive_time == "UTC"
-    found["occurred_at"] = sqltext.time_of("n_time", "x_time", sqltext.epoch_micros("p_time", profile.time.unit), naive_utc=naive)
+    found["occurred_at"] = sqltext.time_of(
+        "n_time", "x_time", sqltext.epoch_micros("p_time", profile.time.unit), naive_utc=naive
+    )
     found["version"] = _version(profile)
     found["reported_cost_nanousd"] = sqltext.shifted("n_cost", sqltext.MONEY_DIGITS[profile.money.unit])
     success = sqltext.boolean_of("x_success", texts=shape.integers == "text")
     found["own_success"] = success
-    found["success"] = f"CASE WHEN failed THEN false WHEN x_success IS NOT NULL THEN {success} WHEN error_known THEN true END"
+    found["success"] = (
+        f"CASE WHEN failed THEN false WHEN x_success IS NOT NULL THEN {success} WHEN error_known THEN true END"
+    )
     found["error_message"] = f"left({sqltext.word_of('x_error_message')}, {ERROR_MESSAGE_CHARACTERS})"
     found["operation_type"] = _operation(profile)
     found["event_key"] = event_key(profile, shape.source, shape.file_sha256)
@@ -170,7 +187,9 @@ def odd_text(columns: list[str]) -> str:
 
     `columns`: names of typed columns whose leaves are named x_<column>.
     """
-    bad_type = " OR ".join(f"({column} IS NULL AND x_{column} IS NOT NULL AND x_{column} <> '\"\"')" for column in columns)
+    bad_type = " OR ".join(
+        f"({column} IS NULL AND x_{column} IS NOT NULL AND x_{column} <> '\"\"')" for column in columns
+    )
     everything = f"concat({', '.join(columns)})"
     too_long = " OR ".join(f"coalesce(length({column}) > {MAX_ID_CHARACTERS}, false)" for column in columns)
     return (
@@ -187,7 +206,9 @@ def event_key(profile: Profile, source: str, file_sha256: str) -> str:
         return f"unhex(sha256({head} || {where} || line_no || '\",\"' || record_no || '\"]'))"
     if isinstance(profile.dedup, str) or profile.dedup is None:
         return f"unhex(sha256({head} || to_json(body)::VARCHAR || ']'))"
-    ids = " || ',' || ".join(f"(CASE WHEN starts_with({x}, '\"') THEN {x} ELSE '\"' || {x} || '\"' END)" for x in id_leaves(profile))
+    ids = " || ',' || ".join(
+        f"(CASE WHEN starts_with({x}, '\"') THEN {x} ELSE '\"' || {x} || '\"' END)" for x in id_leaves(profile)
+    )
     return f"unhex(sha256({head} || {ids} || ']'))"
 
 
@@ -203,7 +224,8 @@ def _version(profile: Profile) -> str:
     plain = f"({sqltext.plain_decimal('n_version')})"
     cut = f"regexp_extract({plain}, '^-?[0-9]+([.][0-9]{{1,9}})?')"
     return (
-        f"CASE WHEN x_version IS NULL THEN 0::DECIMAL(38, 9) WHEN {plain} IS NOT NULL THEN try_cast({cut} AS DECIMAL(38, 9)) "
+        f"CASE WHEN x_version IS NULL THEN 0::DECIMAL(38, 9) WHEN {plain} IS NOT NULL THEN "
+        f"try_cast({cut} AS DECIMAL(38, 9)) "
         f"ELSE try_cast(epoch_us({time}) AS DECIMAL(38, 9)) END"
     )
 
@@ -213,13 +235,18 @@ def _operation(profile: Profile) -> str:
     if profile.operation is None:
         return f"'{Operation.CHAT}'"
     own = profile.operation.map
-    words = {**{key: str(value) for key, value in OPERATION_ALIASES.items()}, **{key.lower(): value for key, value in own.items()}}
-    images = ", ".join(literal(key.lower()) for key, value in own.items() if value == Operation.IMAGE)
+    words = {
+        **{key: str(value) for key, value in OPERATION_ALIASES.items()},
+        **{key.lower(): value for key, value in own.items()},
+    }
+    images = ", ".join(literal(key.lower()) for key, value in own.items() if value == Operation.IMAGE.value)
     names = [f"word{k}" for k in range(len(profile.operation.paths))]
     pairs = [(f"{name} IN ({images})", f"'{Operation.IMAGE}'") for name in names] if images else []
     silent = ["''", *(literal(key.lower()) for key, value in own.items() if not value)]
     known = ", ".join(f"{literal(key)}: {literal(value)}" for key, value in words.items() if value)
-    pairs += [(f"{name} IS NOT NULL AND {name} NOT IN ({', '.join(silent)})", f"(MAP {{{known}}})[{name}]") for name in names]
+    pairs += [
+        (f"{name} IS NOT NULL AND {name} NOT IN ({', '.join(silent)})", f"(MAP {{{known}}})[{name}]") for name in names
+    ]
     return case_of(pairs, f"'{Operation.CHAT}'")
 
 
@@ -232,7 +259,9 @@ def _reason(shape: Shape) -> str:
     pairs += [(sqltext.text_is_bad(x), f"'{Reason.INVALID_TEXT}'") for x in ids]
     pairs += [("version IS NULL", f"'{Reason.INVALID_VERSION}'")] if profile.version else []
     pairs += time_reasons("n_time", "s_time", "occurred_at", window_end)
-    pairs.append((f"occurred_at < TIMESTAMPTZ '{shape.context.start.isoformat()} 00:00:00+00'", f"'{Reason.BEFORE_START}'"))
+    pairs.append(
+        (f"occurred_at < TIMESTAMPTZ '{shape.context.start.isoformat()} 00:00:00+00'", f"'{Reason.BEFORE_START}'")
+    )
     pairs.append(("odd_text", f"'{Reason.INVALID_TEXT}'"))
     pairs += count_reasons(counts)
     pairs.append(("x_success IS NOT NULL AND own_success IS NULL", f"'{Reason.INVALID_BOOLEAN}'"))
@@ -248,14 +277,21 @@ def time_reasons(text: str, status: str, value: str, window_end: str) -> list[tu
         (f"{text} IS NULL", f"'{Reason.MISSING_TIME}'"),
         (f"{status} = {NAIVE}", f"'{Reason.NAIVE_TIME}'"),
         (f"{status} = {BAD}", f"'{Reason.INVALID_TIME}'"),
-        (f"{status} = {RANGE} OR {value} < TIMESTAMPTZ '2015-01-01 00:00:00+00' OR {value} > {window_end}", f"'{Reason.TIME_OUT_OF_RANGE}'"),
+        (
+            f"{status} = {RANGE} OR {value} < TIMESTAMPTZ '2015-01-01 00:00:00+00' OR {value} > {window_end}",
+            f"'{Reason.TIME_OUT_OF_RANGE}'",
+        ),
     ]
 
 
 def count_reasons(columns: list[str]) -> list[tuple[str, str]]:
     """The reasons of integer columns, worst kind first."""
     reasons = ((BAD, Reason.INVALID_INTEGER), (NEGATIVE, Reason.NEGATIVE_COUNT), (RANGE, Reason.COUNT_OUT_OF_RANGE))
-    return [(" OR ".join(f"s_{column} = {code}" for column in columns), f"'{reason}'") for code, reason in reasons if columns]
+    return [
+        (" OR ".join(f"s_{column} = {code}" for column in columns), f"'{reason}'")
+        for code, reason in reasons
+        if columns
+    ]
 
 
 def _detail(shape: Shape) -> str:
@@ -264,7 +300,12 @@ def _detail(shape: Shape) -> str:
     texts = ("account_id", *mapped(shape.profile, USAGE_TEXTS))
     bad = ", ".join(f"CASE WHEN s_{column} > 0 THEN '{column}' END" for column in counts) or "NULL"
     odd = ", ".join(f"CASE WHEN {odd_text([column])} THEN '{column}' END" for column in texts)
-    word = case_of([(f"word{k} IS NOT NULL", f"word{k}") for k in range(len(shape.profile.operation.paths) if shape.profile.operation else 0)])
+    word = case_of(
+        [
+            (f"word{k} IS NOT NULL", f"word{k}")
+            for k in range(len(shape.profile.operation.paths) if shape.profile.operation else 0)
+        ]
+    )
     integers = f"('{Reason.INVALID_INTEGER}', '{Reason.NEGATIVE_COUNT}', '{Reason.COUNT_OUT_OF_RANGE}')"
     return case_of(
         [
@@ -272,6 +313,9 @@ def _detail(shape: Shape) -> str:
             (f"reason IN {integers}", f"concat_ws(', ', {bad})"),
             (f"reason = '{Reason.INVALID_TEXT}'", f"concat_ws(', ', {odd})"),
             (f"reason = '{Reason.UNKNOWN_OPERATION}'", f"left({word}, 100)"),
-            (f"reason IN ('{Reason.INVALID_TIME}', '{Reason.NAIVE_TIME}', '{Reason.TIME_OUT_OF_RANGE}')", "left(n_time, 100)"),
+            (
+                f"reason IN ('{Reason.INVALID_TIME}', '{Reason.NAIVE_TIME}', '{Reason.TIME_OUT_OF_RANGE}')",
+                "left(n_time, 100)",
+            ),
         ]
     )

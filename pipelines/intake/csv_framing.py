@@ -1,4 +1,4 @@
-"""Frame CSV: a record is a logical record (a quoted field may hold line ends), its values are texts, the header is required."""
+"""Frame CSV: a quoted field may hold line ends, every value is a text, the header is required."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 from billing_core.vocabulary import Reason
 from pipelines.intake.errors import UnreadableFileError
-from pipelines.intake.framing import BATCH_RECORDS, MAX_LINE_BYTES, Batch, FramedLine, byte_blocks, line_runs, make_batch
+from pipelines.intake.framing import (
+    BATCH_RECORDS,
+    MAX_LINE_BYTES,
+    Batch,
+    FramedLine,
+    byte_blocks,
+    line_runs,
+    make_batch,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,7 +145,11 @@ def _record(row: list[str], names: list[str], raw: bytes) -> str | FramedLine:
         return ""
     if len(row) != len(names):
         return _framed(raw, Reason.COLUMN_COUNT)
-    text = "{" + ",".join([name + json.dumps(cell, ensure_ascii=False) for name, cell in zip(names, row, strict=True) if cell]) + "}"
+    text = (
+        "{"
+        + ",".join([name + json.dumps(cell, ensure_ascii=False) for name, cell in zip(names, row, strict=True) if cell])
+        + "}"
+    )
     try:
         text.encode()
     except UnicodeEncodeError:

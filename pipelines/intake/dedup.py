@@ -35,7 +35,9 @@ def resolve(con: DuckDBPyConnection, kind: str, context: ReadContext) -> None:
     _judge(con, kind)
     if kind == "credits":
         _corrected_must_exist(con)
-    con.execute("DROP TABLE IF EXISTS posted_contents; DROP TABLE IF EXISTS open_contents; DROP TABLE IF EXISTS suspects;")
+    con.execute(
+        "DROP TABLE IF EXISTS posted_contents; DROP TABLE IF EXISTS open_contents; DROP TABLE IF EXISTS suspects;"
+    )
 
 
 def _repeats_of_quarantined(con: DuckDBPyConnection, kind: str) -> None:
@@ -65,7 +67,10 @@ def _repeats_of_quarantined(con: DuckDBPyConnection, kind: str) -> None:
         f"UPDATE classified_{kind} c SET disposition = '{Disposition.DUPLICATE}' FROM repeated_quarantine r "
         "WHERE c.file_id = r.file_id AND c.line_no = r.line_no AND c.record_no = r.record_no"
     )
-    con.execute(f"DELETE FROM quarantined_records q USING repeated_quarantine r WHERE {_same_place('q', 'r')} AND q.kind = '{kind}'")
+    con.execute(
+        f"DELETE FROM quarantined_records q USING repeated_quarantine r WHERE {_same_place('q', 'r')} "
+        f"AND q.kind = '{kind}'"
+    )
     con.execute("DROP TABLE repeated_quarantine")
 
 
@@ -74,20 +79,27 @@ def _same_place(left: str, right: str) -> str:
 
 
 def _collect_posted(con: DuckDBPyConnection, kind: str) -> None:
-    """posted_contents(event_key, content): the current content of every posted record that has a key of this posting."""
+    """posted_contents(event_key, content): the current content of what is posted under a key of this posting."""
     mine = f"(SELECT event_key FROM classified_{kind} WHERE disposition = '{Disposition.ACCEPTED}')"
     if kind == "accounts":
-        same = " AND ".join(f"v.{column} IS NOT DISTINCT FROM c.{column}" for column in CONTENT_OF[kind] if column != "account_id")
+        same = " AND ".join(
+            f"v.{column} IS NOT DISTINCT FROM c.{column}" for column in CONTENT_OF[kind] if column != "account_id"
+        )
         posted = (
-            f"SELECT DISTINCT c.event_key, {content_json(CONTENT_OF[kind], 'c.')}::VARCHAR AS content FROM classified_accounts c "
-            f"JOIN books.account_versions v ON v.account_id = c.account_id AND {same} WHERE c.disposition = '{Disposition.ACCEPTED}'"
+            f"SELECT DISTINCT c.event_key, {content_json(CONTENT_OF[kind], 'c.')}::VARCHAR AS content "
+            f"FROM classified_accounts c "
+            f"JOIN books.account_versions v ON v.account_id = c.account_id AND {same} WHERE "
+            f"c.disposition = '{Disposition.ACCEPTED}'"
         )
     elif kind == "credits":
         # The posting may have filled a missing currency from the account: that is no difference.
-        fields = content_json(CONTENT_OF[kind], "h.").replace("h.currency", "CASE WHEN k.without THEN NULL ELSE h.currency END")
+        fields = content_json(CONTENT_OF[kind], "h.").replace(
+            "h.currency", "CASE WHEN k.without THEN NULL ELSE h.currency END"
+        )
         posted = (
             f"SELECT event_key, {fields}::VARCHAR AS content FROM books.credits h JOIN (SELECT event_key, "
-            f"bool_or(currency IS NULL) AS without FROM classified_credits WHERE disposition = '{Disposition.ACCEPTED}' "
+            f"bool_or(currency IS NULL) AS without FROM classified_credits WHERE disposition = "
+            f"'{Disposition.ACCEPTED}' "
             "GROUP BY event_key) k USING (event_key)"
         )
     else:
@@ -99,7 +111,10 @@ def _collect_posted(con: DuckDBPyConnection, kind: str) -> None:
             f"SELECT event_key, {fields}::VARCHAR FROM books.token_usage WHERE event_key IN {mine} "
             "AND event_key NOT IN (SELECT event_key FROM revised)"
         )
-        posted = f"SELECT * FROM ({posted}) ANTI JOIN (SELECT event_key FROM classified_usage WHERE version IS NOT NULL) USING (event_key)"
+        posted = (
+            f"SELECT * FROM ({posted}) ANTI JOIN (SELECT event_key FROM classified_usage WHERE version IS "
+            f"NOT NULL) USING (event_key)"
+        )
     con.execute(f"CREATE OR REPLACE TEMP TABLE posted_contents AS {posted}")
 
 
@@ -109,7 +124,9 @@ def _collect_open_conflicts(con: DuckDBPyConnection, kind: str) -> None:
         f"""CREATE OR REPLACE TEMP TABLE open_contents AS
         WITH held AS (
             SELECT h.event_key, h.parsed::VARCHAR AS content, {_PLACE} FROM audit.quarantine h
-            SEMI JOIN (SELECT event_key FROM classified_{kind} WHERE disposition = '{Disposition.ACCEPTED}') USING (event_key)
+            SEMI JOIN (
+                SELECT event_key FROM classified_{kind} WHERE disposition = '{Disposition.ACCEPTED}'
+            ) USING (event_key)
             ANTI JOIN (SELECT {_PLACE} FROM classified_{kind} WHERE retried) USING ({_PLACE})
             WHERE h.reason = '{Reason.CONFLICT}' AND h.kind = '{kind}'
         )
@@ -146,7 +163,8 @@ def _judge(con: DuckDBPyConnection, kind: str) -> None:
                 ELSE '{Disposition.ACCEPTED}' END AS verdict
             FROM firsts f JOIN keys k USING (event_key)
         )
-        SELECT s.row_id, s.event_key, CASE WHEN s.row_id = j.first_row THEN j.verdict ELSE '{Disposition.DUPLICATE}' END AS verdict
+        SELECT s.row_id, s.event_key,
+            CASE WHEN s.row_id = j.first_row THEN j.verdict ELSE '{Disposition.DUPLICATE}' END AS verdict
         FROM suspects s JOIN judged j ON j.event_key = s.event_key AND j.content = s.content"""
     )
     _name_differences(con, kind)
@@ -163,7 +181,8 @@ def _judge(con: DuckDBPyConnection, kind: str) -> None:
 def _name_differences(con: DuckDBPyConnection, kind: str) -> None:
     """differences(event_key, fields): the columns in which the contents of a conflicting key differ."""
     named = ", ".join(
-        f"CASE WHEN count(DISTINCT coalesce(json_extract(content, '$.{column}')::VARCHAR, 'null')) > 1 THEN '{column}' END"
+        f"CASE WHEN count(DISTINCT coalesce(json_extract(content, '$.{column}')::VARCHAR, 'null')) > "
+        f"1 THEN '{column}' END"
         for column in CONTENT_OF[kind]
     )
     con.execute(
@@ -171,7 +190,8 @@ def _name_differences(con: DuckDBPyConnection, kind: str) -> None:
         SELECT event_key, concat_ws(', ', {named}) AS fields FROM (
             SELECT event_key, content FROM suspects UNION SELECT event_key, content FROM posted_contents
             UNION SELECT event_key, content FROM open_contents)
-        WHERE event_key IN (SELECT event_key FROM verdicts WHERE verdict = '{Disposition.CONFLICT}') GROUP BY event_key"""
+        WHERE event_key IN (SELECT event_key FROM verdicts WHERE verdict = '{Disposition.CONFLICT}')
+        GROUP BY event_key"""
     )
 
 
@@ -183,22 +203,25 @@ def _corrected_must_exist(con: DuckDBPyConnection) -> None:
         WHERE c.disposition = '{Disposition.ACCEPTED}' AND c.token_amount > 0
             AND c.transaction_type IN ('refund', 'correction', 'chargeback_reversal')
             AND NOT EXISTS (FROM books.credits h WHERE h.account_id = c.account_id AND h.credit_id = c.source_credit_id)
-            AND NOT EXISTS (FROM classified_credits o WHERE o.account_id = c.account_id AND o.credit_id = c.source_credit_id
+            AND NOT EXISTS (FROM classified_credits o
+                WHERE o.account_id = c.account_id AND o.credit_id = c.source_credit_id
                 AND o.disposition = '{Disposition.ACCEPTED}' AND o.row_id <> c.row_id)"""
     )
 
 
 def number_equal_lines(con: DuckDBPyConnection, source: str, file_id: int, first_line: int) -> None:
-    """Keys of `line_ordinal`: the k-th equal line of a file equals the k-th in any file; lines before `first_line` go."""
+    """Keys of `line_ordinal`: the k-th equal line of a file is the k-th in any file; lines before `first_line` go."""
     con.execute(
         """CREATE OR REPLACE TEMP TABLE ordinals AS SELECT row_id, unhex(sha256(to_json(
-            [?, lower(hex(event_key)), (row_number() OVER (PARTITION BY event_key ORDER BY row_id))::VARCHAR])::VARCHAR)) AS event_key
+            [?, lower(hex(event_key)),
+            (row_number() OVER (PARTITION BY event_key ORDER BY row_id))::VARCHAR])::VARCHAR)) AS event_key
         FROM classified_usage WHERE file_id = ? AND event_key IS NOT NULL""",
         [source, file_id],
     )
     con.execute("UPDATE classified_usage c SET event_key = o.event_key FROM ordinals o WHERE o.row_id = c.row_id")
     con.execute(
-        f"UPDATE quarantined_records q SET event_key = c.event_key FROM classified_usage c WHERE {_same_place('q', 'c')} AND q.file_id = ?",
+        f"UPDATE quarantined_records q SET event_key = c.event_key FROM classified_usage c WHERE "
+        f"{_same_place('q', 'c')} AND q.file_id = ?",
         [file_id],
     )
     for table in ("classified_usage", "quarantined_records"):
@@ -214,15 +237,20 @@ def settle_retried(con: DuckDBPyConnection, kind: str) -> None:
     )
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE retried_now AS SELECT c.row_id, {_PLACE}, c.disposition, c.reason, c.event_key, "
-        f"coalesce(p.previous, '{Disposition.QUARANTINED}') AS previous FROM classified_{kind} c LEFT JOIN ({previous}) p USING ({_PLACE}) WHERE c.retried"
+        f"coalesce(p.previous, '{Disposition.QUARANTINED}') AS previous FROM classified_{kind} c LEFT "
+        f"JOIN ({previous}) p USING ({_PLACE}) WHERE c.retried"
     )
     same = "disposition = previous"
-    con.execute(f"DELETE FROM classified_{kind} c USING retried_now r WHERE c.row_id = r.row_id AND r.{same.replace('= ', '= r.')}")
+    con.execute(
+        f"DELETE FROM classified_{kind} c USING retried_now r WHERE c.row_id = r.row_id AND "
+        f"r.{same.replace('= ', '= r.')}"
+    )
     con.execute(
         f"DELETE FROM quarantined_records q USING retried_now r WHERE {_same_place('q', 'r')} AND q.kind = '{kind}' "
         f"AND (r.disposition NOT IN {_OPEN} OR r.disposition = r.previous)"
     )
     con.execute(
-        f"INSERT INTO disposition_transitions SELECT {_PLACE}, disposition, reason, previous, event_key FROM retried_now WHERE NOT ({same})"
+        f"INSERT INTO disposition_transitions SELECT {_PLACE}, disposition, reason, previous, "
+        f"event_key FROM retried_now WHERE NOT ({same})"
     )
     con.execute("DROP TABLE retried_now")

@@ -30,14 +30,18 @@ _COUNTS = ("reasoning_tokens", "audio_input_tokens", "audio_output_tokens", "ima
 def finalised_sql(relation: str, *, auto_create: bool) -> str:
     """Rows of classified_usage (by name) from rows of mapped records with source, file_id, row_id and convention."""
     writes = (
-        f"SELECT *, coalesce(cache_read_tokens, 0) AS cr, coalesce(cache_write_1h_tokens, 0) AS w1, coalesce(cache_write_5m_tokens, "
+        f"SELECT *, coalesce(cache_read_tokens, 0) AS cr, coalesce(cache_write_1h_tokens, 0) AS w1, "
+        f"coalesce(cache_write_5m_tokens, "
         f"greatest(coalesce(cache_write_tokens, 0) - coalesce(cache_write_1h_tokens, 0), 0)) AS w5, "
-        f"coalesce(input_tokens, 0) AS own_in, coalesce(output_tokens, 0) AS own_out, coalesce(reasoning_tokens, 0) AS own_reasoning "
+        f"coalesce(input_tokens, 0) AS own_in, coalesce(output_tokens, 0) AS own_out, "
+        f"coalesce(reasoning_tokens, 0) AS own_reasoning "
         f"FROM ({relation})"
     )
     totals = (
-        "SELECT *, CASE WHEN convention = 'disjoint' OR (convention = 'auto' AND cr + w5 + w1 > own_in) THEN own_in + cr + w5 + w1 "
-        "ELSE own_in END AS total_in, CASE WHEN convention = 'disjoint' OR (convention = 'auto' AND own_reasoning > own_out) "
+        "SELECT *, CASE WHEN convention = 'disjoint' OR (convention = 'auto' AND cr + w5 + w1 > "
+        "own_in) THEN own_in + cr + w5 + w1 "
+        "ELSE own_in END AS total_in, CASE WHEN convention = 'disjoint' OR (convention = 'auto' AND "
+        "own_reasoning > own_out) "
         f"THEN own_out + own_reasoning ELSE own_out END AS total_out, coalesce(success, true) AS ok FROM ({writes})"
     )
     final = f"SELECT * REPLACE (coalesce(reason, {_reason(auto_create=auto_create)}) AS reason) FROM ({totals})"
@@ -45,10 +49,13 @@ def finalised_sql(relation: str, *, auto_create: bool) -> str:
     zero = [f"coalesce({column}, 0) AS {column}" if column in _COUNTS else column for column in KEPT]
     return (
         f"SELECT {', '.join(IDENTITY)}, CASE WHEN is_blank THEN '{Disposition.BLANK}' WHEN reason IN ({ignored}) THEN "
-        f"'{Disposition.IGNORED}' WHEN reason IS NOT NULL THEN '{Disposition.QUARANTINED}' ELSE '{Disposition.ACCEPTED}' END "
+        f"'{Disposition.IGNORED}' WHEN reason IS NOT NULL THEN '{Disposition.QUARANTINED}' ELSE "
+        f"'{Disposition.ACCEPTED}' END "
         f"AS disposition, reason, {_detail()} AS detail, false AS supersedes, {', '.join(zero)}, operation_type, "
-        "total_in AS input_tokens, total_out AS output_tokens, total_in + total_out AS total_tokens, cr AS cache_read_tokens, "
-        "w5 AS cache_write_5m_tokens, w1 AS cache_write_1h_tokens, coalesce(image_count, 0) AS image_count, ok AS success, "
+        "total_in AS input_tokens, total_out AS output_tokens, total_in + total_out AS total_tokens, "
+        "cr AS cache_read_tokens, "
+        "w5 AS cache_write_5m_tokens, w1 AS cache_write_1h_tokens, coalesce(image_count, 0) AS "
+        "image_count, ok AS success, "
         "coalesce(gateway_cache_hit, false) AS gateway_cache_hit, coalesce(cancelled, false) AS cancelled "
         f"FROM ({final})"
     )
@@ -60,7 +67,10 @@ def _reason(*, auto_create: bool) -> str:
         ("is_blank", "NULL"),
         ("account_id IS NULL", f"'{Reason.MISSING_ACCOUNT}'"),
         (f"ok AND NOT {image} AND input_tokens IS NULL AND output_tokens IS NULL", f"'{Reason.MISSING_USAGE}'"),
-        (f"total_in > {MAX_TOKENS} OR total_out > {MAX_TOKENS} OR cr + w5 + w1 > {MAX_TOKENS}", f"'{Reason.COUNT_OUT_OF_RANGE}'"),
+        (
+            f"total_in > {MAX_TOKENS} OR total_out > {MAX_TOKENS} OR cr + w5 + w1 > {MAX_TOKENS}",
+            f"'{Reason.COUNT_OUT_OF_RANGE}'",
+        ),
         (" OR ".join(f"({test})" for test, _ in _SUBSETS), f"'{Reason.INCONSISTENT_USAGE}'"),
         (f"ok AND {image} AND model IS NOT NULL AND coalesce(image_count, 0) = 0", f"'{Reason.IMAGE_COUNT}'"),
     ]

@@ -29,7 +29,9 @@ def batches(file: FileToRead) -> Iterator[Batch]:
         return csv_batches(file.path, file.byte_from, file.first_line)
     if name.endswith(".parquet"):
         return parquet_batches(file.path)
-    raise UnreadableFileError(file.relative_path, "is of no known format (.jsonl, .ndjson, .csv, .parquet, plain, .gz, .zst)")
+    raise UnreadableFileError(
+        file.relative_path, "is of no known format (.jsonl, .ndjson, .csv, .parquet, plain, .gz, .zst)"
+    )
 
 
 def retried_batch(retried: Sequence[RetriedRecord]) -> Batch:

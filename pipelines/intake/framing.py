@@ -1,6 +1,6 @@
-"""Frame a file into batches of records, every one kept: exact lines, exact bytes, damaged files refused whole.
+r"""Frame a file into batches of records, every one kept: exact lines, exact bytes, damaged files refused whole.
 
-Lines end at "\\n"; one "\\r" before it is dropped; a last line without an end counts. Nothing is parsed here.
+Lines end at "\n"; one "\r" before it is dropped; a last line without an end counts. Nothing is parsed here.
 """
 
 from __future__ import annotations
@@ -30,7 +30,15 @@ _LOWER = bytes.maketrans(b"NAIF", b"naif")
 _DIGITS = bytes.maketrans(b"123456789.", b"0" * 10)
 _LONG_NUMBER = b"0" * 17
 SCHEMA = pa.schema(
-    {"i": pa.int64(), "line_no": pa.int64(), "record_no": pa.int32(), "line": pa.string(), "raw": pa.binary(), "sha": pa.binary(), "frame_reason": pa.string()}
+    {
+        "i": pa.int64(),
+        "line_no": pa.int64(),
+        "record_no": pa.int32(),
+        "line": pa.string(),
+        "raw": pa.binary(),
+        "sha": pa.binary(),
+        "frame_reason": pa.string(),
+    }
 )
 
 
@@ -39,7 +47,8 @@ class Batch:
     """Some records of one file, in file order.
 
     table columns: i (0, 1, 2 ... in the batch), line_no (1-based), line (text to classify; null with a frame_reason),
-    raw (bytes; null where they are the UTF-8 of `line`), sha (sha256; null where it is that of the raw bytes), frame_reason.
+    raw (bytes; null where they are the UTF-8 of `line`), sha (sha256; null where it is that of the raw bytes),
+    frame_reason.
     lenient_json: some line may hold what JSON forbids but a parser tolerates (NaN, trailing commas); long_numbers: some
     line may hold a number of more than 15 digits. Both only say that the slow exact test is needed.
     """
@@ -210,7 +219,11 @@ def _table(
     lines: Sequence[str | FramedLine], line_numbers: Sequence[int], record_numbers: Sequence[int] | None
 ) -> pa.Table:
     count = len(lines)
-    columns = [pl.int_range(count, eager=True, dtype=pl.Int64).to_arrow(), _numbers(line_numbers), _ones_or(record_numbers, count)]
+    columns = [
+        pl.int_range(count, eager=True, dtype=pl.Int64).to_arrow(),
+        _numbers(line_numbers),
+        _ones_or(record_numbers, count),
+    ]
     try:
         texts = pa.array(lines, pa.string())
     except (pa.ArrowException, TypeError):

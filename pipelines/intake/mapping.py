@@ -47,7 +47,7 @@ class Leaves:
     def schema(self) -> str:
         """The shape that `from_json` reads, as an SQL literal; NULL-safe when nothing is wanted."""
         shape = _shape(self._root)
-        return literal(json.dumps(shape if shape else {"": "JSON"}, ensure_ascii=False))
+        return literal(json.dumps(shape or {"": "JSON"}, ensure_ascii=False))
 
     def leaf(self, path: KeyPath) -> str:
         """The leaf at a path, over a relation with columns f (the struct) and o (the object)."""
@@ -61,8 +61,8 @@ class Leaves:
         return leaves[0] if len(leaves) == 1 else f"coalesce({', '.join(leaves)})"
 
     def object_paths(self) -> list[str]:
-        """JSON paths of every object on the way to a leaf, the record itself first: where repeated keys would matter."""
-        found = {(): None}
+        """JSON paths of every object on the way to a leaf, the record first: where repeated keys would matter."""
+        found: dict[KeyPath, None] = {(): None}
         found.update(dict.fromkeys(_inner_paths(self._root, ())))
         for path in self._separate:
             found.update({path[:depth]: None for depth in range(1, len(path))})
@@ -102,9 +102,22 @@ def field_leaf(leaves: Leaves, profile: Profile, column: str, *, empty_is_absent
 def want_all(profile: Profile, metadata_keys: tuple[str, ...]) -> Leaves:
     """Every path of a profile, plus the allowed keys of request_metadata."""
     leaves = Leaves()
-    rules = [profile.time.path, profile.version, profile.account.try_, profile.operation.paths if profile.operation else None]
-    rules += [item.path for item in (profile.leaf, profile.error, profile.gateway_cache_hit, profile.cancelled, profile.welcome) if item]
-    rules += [rule for column, rule in profile.fields.items() if column != "request_metadata" and not isinstance(rule, Constant)]
+    rules = [
+        profile.time.path,
+        profile.version,
+        profile.account.try_,
+        profile.operation.paths if profile.operation else None,
+    ]
+    rules += [
+        item.path
+        for item in (profile.leaf, profile.error, profile.gateway_cache_hit, profile.cancelled, profile.welcome)
+        if item
+    ]
+    rules += [
+        rule
+        for column, rule in profile.fields.items()
+        if column != "request_metadata" and not isinstance(rule, Constant)
+    ]
     rules += list(profile.dedup) if isinstance(profile.dedup, tuple) else []
     for paths in rules:
         for path in paths or ():
@@ -130,4 +143,7 @@ def metadata_json(leaves: Leaves, profile: Profile, metadata_keys: tuple[str, ..
     for key in metadata_keys:
         value = leaves.first_of(tuple((*path, key) for path in paths))
         parts.append(f"{literal(json.dumps(key, ensure_ascii=False) + ':')} || {value}")
-    return f"CASE WHEN concat_ws(',', {', '.join(parts)}) <> '' THEN ('{{' || concat_ws(',', {', '.join(parts)}) || '}}')::JSON END"
+    return (
+        f"CASE WHEN concat_ws(',', {', '.join(parts)}) <> '' THEN ('{{' || concat_ws(',', "
+        f"{', '.join(parts)}) || '}}')::JSON END"
+    )

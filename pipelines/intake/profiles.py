@@ -2,7 +2,8 @@
 
 A *path* is a dotted text `"usage.prompt_tokens"`, or, where a key itself holds a dot, a list of the exact keys inside a
 list of paths: `[["gen_ai.usage", "input"]]`. A flat list of texts is always *several dotted paths tried in order*; the
-first one whose value is present and not null gives the value. So `["a.b", "c"]` is two paths and `[["a.b", "c"]]` is one.
+first one whose value is present and not null gives the value. So `["a.b", "c"]` is two paths and
+`[["a.b", "c"]]` is one.
 In `dedup` each item is one id column of the key; `"id|call_id"` takes the first of the two that is present.
 `records` is a dotted path whose exploded segments end in `[]`: `"resourceSpans[].scopeSpans[].spans[]"`.
 """
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KeyPath: TypeAlias = tuple[str, ...]
-_PATH_HELP = 'a dotted text "a.b.c", or a list of paths tried in order (a path whose keys hold dots is itself a list of keys)'
+_PATH_HELP = (
+    'a dotted text "a.b.c", or a list of paths tried in order (a path whose keys hold dots is itself a list of keys)'
+)
 
 USAGE_TEXTS = (
     "user_id", "workspace_id", "project_id", "content_piece_id", "provider", "model", "image_size", "image_quality",
@@ -41,16 +44,16 @@ ACCOUNT_FIELDS = (
     "auto_recharge_amount", "stripe_customer_id", "default_payment_method_id", "updated_at", "reported_balance",
 )  # fmt: skip
 FIELDS_OF_KIND: dict[str, frozenset[str]] = {
-    "usage": frozenset(
-        (*USAGE_TEXTS, *USAGE_COUNTS, "reported_cost", "success", "error_message", "request_metadata")
-    ),
+    "usage": frozenset((*USAGE_TEXTS, *USAGE_COUNTS, "reported_cost", "success", "error_message", "request_metadata")),
     "credits": frozenset(CREDIT_FIELDS),
     "accounts": frozenset(ACCOUNT_FIELDS),
 }
 
 
 def _one_path(value: object) -> KeyPath:
-    keys: list[object] = list(value.split(".")) if isinstance(value, str) else list(value) if isinstance(value, list) else []
+    keys: list[object] = (
+        list(value.split(".")) if isinstance(value, str) else list(value) if isinstance(value, list) else []
+    )
     if not keys or not all(isinstance(key, str) and key and key.isprintable() for key in keys):
         message = f"expected {_PATH_HELP}, got {value!r}"
         raise ValueError(message)
@@ -104,7 +107,7 @@ FieldRule = Annotated[Constant | tuple[KeyPath, ...], BeforeValidator(_field)]
 
 
 class TimeRule(_Strict):
-    """When it happened. `unit` reads numbers and digit texts; a text in ISO form with an offset is accepted in any unit."""
+    """When it happened. `unit` reads numbers and digit texts; ISO text with an offset is accepted in any unit."""
 
     path: Paths
     unit: Literal["iso", "s", "ms", "us", "ns"] = "iso"
@@ -186,7 +189,9 @@ class Profile(_Strict):
             message = "dedup: versions of an account are told apart by account, updated_at and content; remove it"
             raise ValueError(message)
         if self.kind != "accounts" and self.dedup is None:
-            message = 'dedup is missing and has no default: "line", "line_ordinal", "file_line" or the id columns\' paths'
+            message = (
+                'dedup is missing and has no default: "line", "line_ordinal", "file_line" or the id columns\' paths'
+            )
             raise ValueError(message)
         if self.kind == "credits" and isinstance(self.dedup, str):
             message = "dedup: a credit needs an id; give the id columns' paths"
@@ -233,7 +238,9 @@ def profile_text(name: str, books_folder: Path | None) -> tuple[str, str]:
         if own.is_file():
             return own.read_text(encoding="utf-8"), f"profiles/{name}.toml"
     if plain and name in built_in_profiles():
-        return (importlib.resources.files(__package__) / "profiles" / f"{name}.toml").read_text("utf-8"), f"built-in profile {name}"
+        return (importlib.resources.files(__package__) / "profiles" / f"{name}.toml").read_text(
+            "utf-8"
+        ), f"built-in profile {name}"
     own_names = sorted(p.stem for p in (books_folder / "profiles").glob("*.toml")) if books_folder is not None else []
     message = (
         f"profile {name!r} does not exist: neither profiles/{name}.toml beside tollbook.toml nor built in. "

@@ -1,5 +1,5 @@
 # ruff: noqa: S608  -- names and quoted literals of validated profiles only; data stays in the relations
-"""Read the files of one posting into the classified tables: frame, classify, resolve, in the order accounts, credits, usage.
+"""Read the files of one posting into the classified tables: frame, classify, resolve; accounts, credits, then usage.
 
 Everything happens inside the caller's transaction on `con`; the only thing left behind are temporary tables.
 A file that cannot be read is refused whole: its records are removed and the other files go on.
@@ -13,11 +13,21 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from billing_core.vocabulary import Disposition
-from pipelines.intake import classify_accounts, classify_credits, classify_usage, dedup, finalise, mapping, records, reframing
+from pipelines.intake import (
+    classify_accounts,
+    classify_credits,
+    classify_usage,
+    dedup,
+    finalise,
+    mapping,
+    records,
+    reframing,
+)
 from pipelines.intake.errors import UnreadableFileError
 from pipelines.intake.formats import batches, is_csv, retried_batch
 from pipelines.intake.framing import BATCH_RECORDS, Batch, joined
 from pipelines.intake.sources import ReadResult
+from pipelines.intake.sqltext import literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +66,9 @@ def read_posting(
         reader.flush()
         for file_id in uncounted:
             tables = ("classified_usage", "pending_versions") if kind == "usage" else (f"classified_{kind}",)
-            received[file_id] = sum(_number(con, f"SELECT count(*) FROM {table} WHERE file_id = {file_id}") for table in tables)
+            received[file_id] = sum(
+                _number(con, f"SELECT count(*) FROM {table} WHERE file_id = {file_id}") for table in tables
+            )
         dedup.resolve(con, kind, context)
         reframing.keep_raw(con, kind, mine)
     return ReadResult(received, unreadable)
@@ -102,7 +114,7 @@ class _Place:
 
 
 class _Reader:
-    """Reads the files of one kind; small files share a batch, for planning a classification costs more than small data."""
+    """Reads the files of one kind; small files share a batch, for planning a query costs more than their data."""
 
     def __init__(self, con: DuckDBPyConnection, context: ReadContext, kind: str, *, retried: bool = False) -> None:
         self._con = con
@@ -161,28 +173,36 @@ class _Reader:
         try:
             leaves = mapping.want_all(profile, self._context.metadata_keys)
             repeated = records.has_repeated_keys(con, profile, leaves)
-            flags = records.BatchFlags(batch.lenient_json, batch.long_numbers, repeated, self._place.text_values, self._retried)
-            shape = classify_usage.Shape(profile, self._context, flags, self._place.source.name, self._place.file_sha256)
+            flags = records.BatchFlags(
+                batch.lenient_json, batch.long_numbers, repeated, self._place.text_values, self._retried
+            )
+            shape = classify_usage.Shape(
+                profile, self._context, flags, self._place.source.name, self._place.file_sha256
+            )
             exploded = profile.records is not None and not self._retried
             first = self._next_row
             target = self._insert(shape, exploded=exploded)
-            count = _number(con, f"SELECT count(*) FROM {target} WHERE row_id >= {first}") if exploded else batch.table.num_rows
+            count = (
+                _number(con, f"SELECT count(*) FROM {target} WHERE row_id >= {first}")
+                if exploded
+                else batch.table.num_rows
+            )
             self._next_row += count
             reframing.keep_quarantined(con, self._kind, target, first, shape, exploded=exploded)
         finally:
             con.unregister("intake_batch")
 
     def _insert(self, shape: classify_usage.Shape, *, exploded: bool) -> str:
-        row = f"{self._next_row} + row_number() OVER (ORDER BY i, record_no) - 1" if exploded else f"{self._next_row} + i"
-        where = (
-            f"{row} AS row_id, {classify_usage.literal(shape.source)} AS source, {str(self._retried).lower()} AS retried"
+        row = (
+            f"{self._next_row} + row_number() OVER (ORDER BY i, record_no) - 1" if exploded else f"{self._next_row} + i"
         )
+        where = f"{row} AS row_id, {literal(shape.source)} AS source, {str(self._retried).lower()} AS retried"
         auto_create = self._context.auto_create
         if self._kind == "accounts":
             return self._run(self._table, f"SELECT *, {where} FROM ({classify_accounts.classified_sql(shape)})")
         if self._kind == "credits":
             return self._run(self._table, f"SELECT *, {where} FROM ({classify_credits.classified_sql(shape)})")
-        convention = classify_usage.literal(shape.profile.convention)
+        convention = literal(shape.profile.convention)
         mapped = f"SELECT *, {where}, {convention} AS convention FROM ({classify_usage.mapped_sql(shape)[0]})"
         if shape.profile.version is not None:
             return self._run("pending_versions", mapped)

@@ -53,26 +53,32 @@ def lines_sql(flags: BatchFlags, relation: str = "intake_batch") -> str:
 
 
 def records_sql(profile: Profile, flags: BatchFlags, relation: str = "intake_batch") -> str:
-    """One row per record: i, record_no (1..n in its line), line_no, line, body (the record's text), o, is_blank, shape."""
+    """One row per record: i, file_id, line_no, record_no (1..n), line, body (the record's text), o, is_blank, shape."""
     lines = lines_sql(flags, relation)
     problem = (
-        f"CASE WHEN frame_reason IS NOT NULL THEN frame_reason WHEN is_blank THEN NULL WHEN j IS NULL THEN '{Reason.INVALID_JSON}' "
+        f"CASE WHEN frame_reason IS NOT NULL THEN frame_reason WHEN is_blank THEN NULL WHEN j IS NULL "
+        f"THEN '{Reason.INVALID_JSON}' "
         f"WHEN o IS NULL THEN '{Reason.NOT_AN_OBJECT}'"
     )
     if profile.records is None or flags.records_given:
-        return f"SELECT i, record_no, file_id, line_no, line, line AS body, o, is_blank, {problem} END AS shape FROM ({lines})"
+        return (
+            f"SELECT i, record_no, file_id, line_no, line, line AS body, o, is_blank, {problem} END AS "
+            f"shape FROM ({lines})"
+        )
     path = literal("$" + "".join("." + part.replace("[]", "[*]") for part in profile.records.split(".")))
     first = literal("$." + profile.records.split("[]", maxsplit=1)[0])
     exploded = (
         f"SELECT *, unnest(items) AS item, generate_subscripts(items, 1)::INTEGER AS part FROM (SELECT *, "
-        f"CASE WHEN len(found) > 0 THEN found ELSE [NULL]::JSON[] END AS items FROM (SELECT *, json_extract(o, {path}) AS found, "
+        f"CASE WHEN len(found) > 0 THEN found ELSE [NULL]::JSON[] END AS items FROM (SELECT *, "
+        f"json_extract(o, {path}) AS found, "
         f"json_type(o, {first}) = 'ARRAY' AS has_array FROM ({lines})))"
     )
     return (
         "SELECT i, part AS record_no, file_id, line_no, line, coalesce(item::VARCHAR, line) AS body, "
         "CASE WHEN starts_with(item::VARCHAR, '{') THEN item::VARCHAR END AS o, "
         "is_blank OR (o IS NOT NULL AND len(found) = 0 AND coalesce(has_array, false)) AS is_blank, "
-        f"{problem} WHEN len(found) = 0 AND coalesce(has_array, false) THEN NULL WHEN len(found) = 0 THEN '{Reason.MISSING_RECORDS}' "
+        f"{problem} WHEN len(found) = 0 AND coalesce(has_array, false) THEN NULL WHEN len(found) = 0 "
+        f"THEN '{Reason.MISSING_RECORDS}' "
         f"WHEN NOT starts_with(item::VARCHAR, '{{') THEN '{Reason.NOT_AN_OBJECT}' END AS shape FROM ({exploded})"
     )
 
@@ -89,7 +95,8 @@ def has_repeated_keys(con: DuckDBPyConnection, profile: Profile, leaves: Leaves)
     if not examples:
         return False
     repeated = (
-        f"SELECT count(*) FROM (SELECT unnest({keys}) AS keys FROM (SELECT o FROM ({found}) WHERE i IN ({', '.join(str(row[0]) for row in examples)}))) "
+        f"SELECT count(*) FROM (SELECT unnest({keys}) AS keys FROM (SELECT o FROM ({found}) WHERE i "
+        f"IN ({', '.join(str(row[0]) for row in examples)}))) "
         "WHERE len(keys) <> list_unique(keys)"
     )
     return bool(con.execute(repeated).fetchall()[0][0])
@@ -106,5 +113,6 @@ def parsed_sql(profile: Profile, leaves: Leaves, flags: BatchFlags) -> str:
         repeated = f"len(list_filter(json_keys(o, {_path_list(leaves)}), lambda k: len(k) <> list_unique(k))) > 0"
         shape = f"CASE WHEN shape IS NULL AND {repeated} THEN '{Reason.DUPLICATE_JSON_KEY}' ELSE shape END"
     return (
-        f"SELECT * EXCLUDE (shape), {shape} AS shape, from_json(o, {leaves.schema()}) AS f FROM ({records_sql(profile, flags)})"
+        f"SELECT * EXCLUDE (shape), {shape} AS shape, from_json(o, {leaves.schema()}) AS f FROM "
+        f"({records_sql(profile, flags)})"
     )

@@ -1,5 +1,5 @@
 # ruff: noqa: S608  -- fixed names and numbers only; data stays in the relations
-"""Keep the raw bytes of records that are held back: quarantined ones batch by batch, conflicts by reading their files again."""
+"""Keep the raw bytes of records held back: quarantined ones batch by batch, conflicts by reading their files again."""
 
 from __future__ import annotations
 
@@ -26,20 +26,30 @@ def content_columns(kind: str) -> tuple[str, ...]:
     return {"usage": finalise.CONTENT, "credits": classify_credits.CONTENT, "accounts": classify_accounts.CONTENT}[kind]
 
 
-def keep_quarantined(con: DuckDBPyConnection, kind: str, table: str, first_row: int, shape: Shape, *, exploded: bool) -> None:
+def keep_quarantined(
+    con: DuckDBPyConnection, kind: str, table: str, first_row: int, shape: Shape, *, exploded: bool
+) -> None:
     """Copy the quarantined records of the registered batch, from `first_row` on, into quarantined_records."""
     pending = table == "pending_versions"
-    held = "reason IS NOT NULL AND NOT is_blank AND reason NOT IN ('before_start', 'not_a_leaf')" if pending else f"disposition IN {HELD}"
+    held = (
+        "reason IS NOT NULL AND NOT is_blank AND reason NOT IN ('before_start', 'not_a_leaf')"
+        if pending
+        else f"disposition IN {HELD}"
+    )
     if con.execute(f"SELECT count(*) FROM {table} WHERE row_id >= {first_row} AND {held}").fetchall()[0][0] == 0:
         return
-    raws = raw_sql(shape.profile, shape.flags) if exploded else (
-        "SELECT file_id, line_no, record_no, coalesce(raw, encode(line)) AS raw, sha FROM intake_batch"
+    raws = (
+        raw_sql(shape.profile, shape.flags)
+        if exploded
+        else ("SELECT file_id, line_no, record_no, coalesce(raw, encode(line)) AS raw, sha FROM intake_batch")
     )
     parsed = "NULL::JSON" if pending else finalise.content_json(content_columns(kind), "c.")
     con.execute(
-        f"INSERT INTO quarantined_records SELECT c.file_id, c.line_no, c.record_no, c.source, '{kind}', c.reason, c.detail, "
+        f"INSERT INTO quarantined_records SELECT c.file_id, c.line_no, c.record_no, c.source, "
+        f"'{kind}', c.reason, c.detail, "
         f"c.account_id, c.event_key, coalesce(b.sha, unhex(sha256(b.raw))), {parsed}, b.raw "
-        f"FROM (FROM {table} WHERE row_id >= {first_row} AND {held}) c JOIN ({raws}) b USING (file_id, line_no, record_no)"
+        f"FROM (FROM {table} WHERE row_id >= {first_row} AND {held}) c JOIN ({raws}) b USING "
+        f"(file_id, line_no, record_no)"
     )
 
 
@@ -67,7 +77,8 @@ def keep_raw(con: DuckDBPyConnection, kind: str, files: Sequence[tuple[FileToRea
             con.register("intake_batch", batch.for_file(file.file_id).table)
             flags = records.BatchFlags(batch.lenient_json, batch.long_numbers, repeated_keys=False, text_values=False)
             con.execute(
-                f"INSERT INTO quarantined_records SELECT c.file_id, c.line_no, c.record_no, c.source, '{kind}', c.reason, c.detail, "
+                f"INSERT INTO quarantined_records SELECT c.file_id, c.line_no, c.record_no, c.source, "
+                f"'{kind}', c.reason, c.detail, "
                 f"c.account_id, c.event_key, coalesce(b.sha, unhex(sha256(b.raw))), {parsed}, b.raw "
                 f"FROM records_without_raw c JOIN ({raw_sql(source.profile, flags)}) b USING (line_no, record_no) "
                 f"WHERE c.file_id = {file.file_id}"

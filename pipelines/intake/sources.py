@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Source:
     """One `[[usage]]` block of the configuration, or the credits or the accounts input.
 
-    `name` is part of every dedup key: renaming a source makes its events new. `profile_name` and `profile_sha256` say by
-    which text its files were read.
+    `name` is part of every dedup key: renaming a source makes its events new. `profile_name` and `profile_sha256` say
+    by which text its files were read.
     """
 
     name: str
@@ -47,7 +47,8 @@ class ReadContext:
     """What classification must know beyond the profile.
 
     billing_date: records more than 24 hours after its end (UTC) are refused. start: records before it are ignored.
-    auto_create: a first usage opens its account. books_welcome: the books grant the welcome bonus, so the app's is not posted.
+    auto_create: a first usage opens its account. books_welcome: the books grant the welcome bonus,
+    so the app's is not posted.
     metadata_keys: the only keys of request_metadata that are kept.
     """
 
@@ -60,7 +61,7 @@ class ReadContext:
 
 @dataclass(frozen=True)
 class ReadResult:
-    """received: records framed per file_id. unreadable: why a file was refused whole, per file_id (it has no records)."""
+    """received: records framed per file_id. unreadable: why a file was refused whole, per file_id."""
 
     received: Mapping[int, int]
     unreadable: Mapping[int, str]

@@ -1,7 +1,8 @@
 """SQL expressions that turn one JSON leaf into a typed value and a status; no data is ever pasted into them.
 
-A *leaf* is the compact JSON text of a value (`"gpt-4o"`, `12`, `1000.0`, `true`, `{...}`), or SQL NULL where the record has
-none; JSON null is NULL too. Only names and constants of a profile become part of the text, as quoted literals.
+A *leaf* is the compact JSON text of a value (`"gpt-4o"`, `12`, `1000.0`, `true`, `{...}`), or SQL NULL where the
+record has none; JSON null is NULL too.
+Only names and constants of a profile become part of the text, as quoted literals.
 None of these expressions can raise on any data: an error would abort the posting's transaction.
 """
 
@@ -29,7 +30,7 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def json_literal(value: str | float | bool) -> str:
+def json_literal(value: str | int) -> str:
     """A constant as a JSON leaf."""
     return literal(json.dumps(value, ensure_ascii=False))
 
@@ -98,7 +99,10 @@ def shifted(plain: str, digits: int) -> str:
     """BIGINT of a plain decimal times 10^digits; finer digits are cut. NULL beyond BIGINT."""
     whole = f"split_part({plain}, '.', 1)"
     if digits < 0:
-        return f"try_cast(CASE WHEN length({whole}) <= {-digits} THEN '0' ELSE left({whole}, length({whole}) - {-digits}) END AS BIGINT)"
+        return (
+            f"try_cast(CASE WHEN length({whole}) <= {-digits} THEN '0' ELSE left({whole}, length({whole}) "
+            f"- {-digits}) END AS BIGINT)"
+        )
     if digits == 0:
         return f"try_cast({whole} AS BIGINT)"
     return f"try_cast({whole} || rpad(left(split_part({plain}, '.', 2), {digits}), {digits}, '0') AS BIGINT)"
@@ -110,7 +114,10 @@ def exact_number(leaf: str, key: str) -> str:
     The line's number after `"key":` is taken only if it is the same double as the leaf.
     """
     pattern = literal('"' + re.escape(key) + '"\\s*:\\s*(-?[0-9][0-9.eE+-]*)')
-    found = f"list_filter(regexp_extract_all(line, {pattern}, 1), lambda t: try_cast(t AS DOUBLE) = try_cast({leaf} AS DOUBLE))[1]"
+    found = (
+        f"list_filter(regexp_extract_all(line, {pattern}, 1), lambda t: try_cast(t AS DOUBLE) = "
+        f"try_cast({leaf} AS DOUBLE))[1]"
+    )
     return f"CASE WHEN regexp_matches({leaf}, '^-?[0-9]+[.e]') THEN coalesce({found}, {leaf}) ELSE {leaf} END"
 
 
@@ -125,27 +132,34 @@ def epoch_micros(plain: str, unit: str) -> str:
 
 
 def time_of(text: str, leaf: str, micros: str, *, naive_utc: bool) -> str:
-    """TIMESTAMPTZ (microseconds, finer digits cut) of ISO text with offset, or of epoch microseconds; NULL if neither."""
+    """TIMESTAMPTZ (microseconds, finer digits cut) of ISO text with offset or of epoch microseconds, else NULL."""
     iso = f"WHEN starts_with({leaf}, '\"') AND regexp_full_match({text}, '{ISO}') THEN try_cast({text} AS TIMESTAMPTZ) "
     naive = (
-        f"WHEN starts_with({leaf}, '\"') AND regexp_full_match({text}, '{NAIVE_ISO}') THEN try_cast({text} || 'Z' AS TIMESTAMPTZ) "
+        f"WHEN starts_with({leaf}, '\"') AND regexp_full_match({text}, '{NAIVE_ISO}') THEN "
+        f"try_cast({text} || 'Z' AS TIMESTAMPTZ) "
         if naive_utc
         else ""
     )
-    return f"CASE {iso}{naive}ELSE make_timestamptz(CASE WHEN {micros} BETWEEN 0 AND 253402300799999999 THEN {micros} END) END"
+    return (
+        f"CASE {iso}{naive}ELSE make_timestamptz(CASE WHEN {micros} BETWEEN 0 AND 253402300799999999 THEN "
+        f"{micros} END) END"
+    )
 
 
 def time_status(text: str, value: str, plain: str) -> str:
     """Why a time leaf gave no value."""
     return (
         f"CASE WHEN {text} IS NULL OR {value} IS NOT NULL THEN {OK} WHEN regexp_full_match({text}, '{NAIVE_ISO}') "
-        f"AND try_cast({text} || 'Z' AS TIMESTAMPTZ) IS NOT NULL THEN {NAIVE} WHEN {plain} IS NOT NULL THEN {RANGE} ELSE {BAD} END"
+        f"AND try_cast({text} || 'Z' AS TIMESTAMPTZ) IS NOT NULL THEN {NAIVE} WHEN {plain} IS NOT "
+        f"NULL THEN {RANGE} ELSE {BAD} END"
     )
 
 
 def boolean_of(leaf: str, *, texts: bool) -> str:
     """BOOLEAN of true and false; where `texts`, also of "true", "false", "1" and "0"."""
-    also_true, also_false = (", '\"true\"', '\"1\"', '\"True\"'", ", '\"false\"', '\"0\"', '\"False\"'") if texts else ("", "")
+    also_true, also_false = (
+        (", '\"true\"', '\"1\"', '\"True\"'", ", '\"false\"', '\"0\"', '\"False\"'") if texts else ("", "")
+    )
     return f"CASE WHEN {leaf} IN ('true'{also_true}) THEN true WHEN {leaf} IN ('false'{also_false}) THEN false END"
 
 

@@ -20,7 +20,8 @@ FILLED = (
     "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_5m_tokens",
     "cache_write_1h_tokens", "reasoning_tokens", "audio_input_tokens", "audio_output_tokens", "image_input_tokens",
     "image_output_tokens", "image_count", "image_size", "image_quality", "reported_billable_tokens",
-    "reported_cost_nanousd", "success", "gateway_cache_hit", "cancelled", "error_message", "request_metadata", "occurred_at",
+    "reported_cost_nanousd", "success", "gateway_cache_hit", "cancelled", "error_message", "request_metadata",
+    "occurred_at",
 )  # fmt: skip
 _POSTED_AS = {"cache_write_tokens": "NULL::BIGINT", "gateway_cache_hit": "NULL::BOOLEAN", "cancelled": "NULL::BOOLEAN"}
 
@@ -29,7 +30,9 @@ def resolve(con: DuckDBPyConnection, *, auto_create: bool) -> None:
     """Settle all versions of each event of the posting, and of what is posted, into classified_usage."""
     if con.execute("SELECT count(*) FROM pending_versions").fetchall()[0][0] == 0:
         return
-    con.execute("CREATE OR REPLACE TEMP TABLE version_verdicts (row_id BIGINT, verdict VARCHAR, reason VARCHAR, detail VARCHAR)")
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE version_verdicts (row_id BIGINT, verdict VARCHAR, reason VARCHAR, detail VARCHAR)"
+    )
     _collect_posted(con)
     _same_version(con)
     while _settle_once(con, auto_create=auto_create):
@@ -49,7 +52,8 @@ def _collect_posted(con: DuckDBPyConnection) -> None:
         found AS (FROM revised UNION ALL SELECT {kept} FROM books.token_usage WHERE event_key IN {keys}
             AND event_key NOT IN (SELECT event_key FROM revised))
         SELECT f.*, coalesce(v.version, 0) AS version FROM found f LEFT JOIN (
-            SELECT event_key, max(version) AS version FROM books.usage_versions WHERE event_key IN {keys} GROUP BY event_key
+            SELECT event_key, max(version) AS version FROM books.usage_versions WHERE event_key IN {keys}
+            GROUP BY event_key
         ) v USING (event_key)"""
     )
 
@@ -62,7 +66,8 @@ def _same_version(con: DuckDBPyConnection) -> None:
             FROM pending_versions WHERE reason IS NULL AND NOT is_blank),
         firsts AS (SELECT event_key, version, content, min(row_id) AS first_row FROM rows GROUP BY ALL),
         contested AS (SELECT event_key, version FROM firsts GROUP BY ALL HAVING count(*) > 1)
-        SELECT r.row_id, CASE WHEN r.row_id > f.first_row THEN '{Disposition.DUPLICATE}' ELSE '{Disposition.CONFLICT}' END,
+        SELECT r.row_id,
+            CASE WHEN r.row_id > f.first_row THEN '{Disposition.DUPLICATE}' ELSE '{Disposition.CONFLICT}' END,
             CASE WHEN r.row_id = f.first_row THEN '{Reason.CONFLICT}' END,
             CASE WHEN r.row_id = f.first_row THEN 'two contents of version ' || r.version END
         FROM rows r JOIN firsts f USING (event_key, version, content) LEFT JOIN contested c USING (event_key, version)
@@ -75,14 +80,16 @@ def _mapped_json() -> str:
 
 
 def _settle_once(con: DuckDBPyConnection, *, auto_create: bool) -> bool:
-    """Fill and finalise the greatest version of each key; True if some were refused, so the next lower ones must be tried."""
+    """Fill and finalise the greatest version of each key; True if some were refused, so lower ones must be tried."""
     con.execute(
         """CREATE OR REPLACE TEMP TABLE version_order AS
         SELECT *, version = max(version) OVER (PARTITION BY event_key) AS greatest FROM pending_versions
         ANTI JOIN version_verdicts USING (row_id) WHERE reason IS NULL AND NOT is_blank"""
     )
     last = ", ".join(
-        f"coalesce(p.{column}, last_value(p.{column} IGNORE NULLS) OVER w, h.{column}) AS {column}" for column in FILLED
+        f"coalesce(p.{column}, last_value(p.{column} IGNORE NULLS) OVER w, CASE WHEN h.version <= "
+        f"p.version THEN h.{column} END) AS {column}"
+        for column in FILLED
     )
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE filled_versions AS
@@ -91,10 +98,9 @@ def _settle_once(con: DuckDBPyConnection, *, auto_create: bool) -> bool:
         WINDOW w AS (PARTITION BY p.event_key ORDER BY p.version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
         QUALIFY greatest"""
     )
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE finished_versions AS "
-        f"{finalised_sql('SELECT * EXCLUDE (greatest, posted_version, posted_content) FROM filled_versions', auto_create=auto_create)}"
-    )
+    filled = "SELECT * EXCLUDE (greatest, posted_version, posted_content) FROM filled_versions"
+    finished = finalised_sql(filled, auto_create=auto_create)
+    con.execute(f"CREATE OR REPLACE TEMP TABLE finished_versions AS {finished}")
     refused = con.execute(
         "INSERT INTO version_verdicts SELECT row_id, disposition, reason, detail FROM finished_versions "
         f"WHERE disposition <> '{Disposition.ACCEPTED}'"
@@ -122,7 +128,8 @@ def _move(con: DuckDBPyConnection, *, auto_create: bool) -> None:
     columns = [row[0] for row in con.execute("SELECT column_name FROM (DESCRIBE classified_usage)").fetchall()]
     names = ", ".join(columns)
     con.execute(
-        f"INSERT INTO classified_usage ({names}) SELECT {names} FROM (SELECT * REPLACE (posted_version IS NOT NULL AS supersedes) "
+        f"INSERT INTO classified_usage ({names}) SELECT {names} FROM (SELECT * REPLACE "
+        f"(posted_version IS NOT NULL AS supersedes) "
         f"FROM version_winners WHERE verdict = '{Disposition.ACCEPTED}')"
     )
     winners = f"(SELECT row_id FROM version_winners WHERE verdict = '{Disposition.ACCEPTED}')"
@@ -140,10 +147,18 @@ def _move(con: DuckDBPyConnection, *, auto_create: bool) -> None:
     )
     con.execute(
         f"""INSERT INTO disposition_transitions
-        SELECT h.file_id, h.line_no, h.record_no, '{Disposition.SUPERSEDED}', NULL, '{Disposition.ACCEPTED}', h.event_key
+        SELECT h.file_id, h.line_no, h.record_no, '{Disposition.SUPERSEDED}', NULL, '{Disposition.ACCEPTED}',
+            h.event_key
         FROM version_winners w JOIN posted_events h USING (event_key)
         WHERE w.verdict = '{Disposition.ACCEPTED}' AND w.posted_version IS NOT NULL"""
     )
-    for table in ("version_verdicts", "version_order", "filled_versions", "finished_versions", "version_winners", "posted_events"):
+    for table in (
+        "version_verdicts",
+        "version_order",
+        "filled_versions",
+        "finished_versions",
+        "version_winners",
+        "posted_events",
+    ):
         con.execute(f"DROP TABLE {table}")
     con.execute("DELETE FROM pending_versions")

@@ -77,6 +77,9 @@ def posting_blocks(connection: duckdb.DuckDBPyConnection, posting_id: int) -> li
     """The block hashes of one posting, recomputed from the rows that stand in the tables now."""
     blocks: list[Block] = []
     for sealed in SEALED:
+        mine = f"FROM {sealed.table} WHERE posting_id = $posting_id"
+        if not connection.execute(f"SELECT 1 {mine} LIMIT 1", {"posting_id": posting_id}).fetchall():
+            continue
         query = f"{_preimages(connection, sealed.table, frozenset())} WHERE posting_id = $posting_id ORDER BY {sealed.order}"
         hashed = _block_hashes(_stream(connection, query, {"posting_id": posting_id}))
         blocks += [
@@ -106,14 +109,19 @@ def _whole(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, str], wit
 
 def _preimages(connection: duckdb.DuckDBPyConnection, table: str, without: frozenset[str]) -> str:
     """A SELECT of one text per row: each column's text, prefixed with its length where it could hold a comma."""
+    texts = [_column_text(column, kind) for column, kind in _columns(connection, table) if column not in without]
+    return f"SELECT concat({', '.join(texts)}, chr(10)) AS preimage FROM {table}"
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[tuple[str, str]]:
+    """Name and type of each column of a table, in order."""
     schema, name = table.split(".")
-    columns = connection.execute(
+    found = connection.execute(
         "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = $schema AND table_name = $name"
         " AND database_name = current_database() ORDER BY column_index",
         {"schema": schema, "name": name},
     ).fetchall()
-    texts = [_column_text(column, kind) for column, kind in columns if column not in without]
-    return f"SELECT concat({', '.join(texts)}, chr(10)) AS preimage FROM {table}"
+    return [(str(column), str(kind)) for column, kind in found]
 
 
 def _column_text(column: str, kind: str) -> str:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import duckdb
 
 from billing_core.chain import GENESIS, posting_head
 from billing_core.errors import CheckFailedError, IntegrityError, TollbookError
@@ -28,8 +30,6 @@ from pipelines.warehouse.versions import keep_packages, keep_settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
-
-    import duckdb
 
     from billing_core.packages import Package
     from billing_core.settings import SettingsBook
@@ -109,8 +109,6 @@ def post(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> Postin
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
     """Give the transaction back; a database that DuckDB has closed for good has nothing to give."""
-    import duckdb  # noqa: PLC0415  needed for the type of one error only
-
     try:
         connection.execute("ROLLBACK")
     except duckdb.Error:
@@ -118,39 +116,68 @@ def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _post(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> PostingSummary:
+    """The steps in their order. A script whose input is empty is left out: planning it would cost more than running it."""
     parameters = _parameters(connection, inputs)
     _keep_versions(connection, inputs)
     _keep_actions(connection, inputs)
     _read(connection, inputs)
+    accepted = _accepted(connection)
     run_script(connection, "posting/01_accounts.sql", parameters)
-    run_script(connection, "posting/02_credits.sql", parameters)
+    if accepted.credits:
+        run_script(connection, "posting/02_credits.sql", parameters)
     rate_usage(connection, inputs.settings)
     _refuse_unpriceable(connection)
-    run_script(connection, "posting/04_revisions.sql", parameters)
-    run_script(connection, "posting/03_entries.sql", parameters)
+    run_script(connection, f"posting/03_{'revisions' if accepted.later_versions else 'no_revisions'}.sql", parameters)
+    if accepted.versioned:
+        run_script(connection, "posting/04_versions.sql", parameters)
+    run_script(connection, "posting/05_entries.sql", parameters)
     post_entries(connection, parameters)
-    run_script(connection, "posting/04_usage.sql", parameters)
-    run_script(connection, "posting/05_transactions.sql", parameters)
-    run_script(connection, "posting/06_balances.sql", parameters)
-    grade_accounts(connection, inputs.settings.at(inputs.recorded_us))
-    run_script(connection, "posting/07_accounts.sql", parameters)
-    run_script(connection, "posting/08_trail.sql", parameters)
-    run_script(connection, "posting/09_files.sql", parameters)
+    if accepted.usage:
+        run_script(connection, "posting/06_usage.sql", parameters)
+    run_script(connection, "posting/07_transactions.sql", parameters)
+    run_script(connection, "posting/08_balances.sql", parameters)
+    grade_accounts(connection, inputs.settings.at(_horizon_us(inputs.billing_date) - 1))
+    run_script(connection, "posting/09_accounts.sql", parameters)
+    run_script(connection, "posting/10_trail.sql", parameters)
+    run_script(connection, "posting/11_files.sql", parameters)
     keep_raw_records(connection, inputs.quarantine, inputs.posting_id)
     return _seal(connection, inputs)
+
+
+class _Accepted(NamedTuple):
+    """How many records of each kind were accepted, and of the calls how many name a version or replace a posted one."""
+
+    credits: int
+    usage: int
+    later_versions: int
+    versioned: int
+
+
+def _accepted(connection: duckdb.DuckDBPyConnection) -> _Accepted:
+    found = rows(
+        connection,
+        "SELECT (SELECT count(*) FROM classified_credits WHERE disposition = 'accepted'), count(*),"
+        " count(*) FILTER (supersedes), count(version) FROM classified_usage WHERE disposition = 'accepted'",
+    )
+    return _Accepted(*(int(str(value)) for value in found[0]))
+
+
+def _horizon_us(billing_date: date) -> int:
+    """The end of a billing date, exclusive, in epoch microseconds."""
+    return int(datetime.combine(billing_date + timedelta(days=1), time(), UTC).timestamp()) * 1_000_000
 
 
 def _parameters(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> dict[str, object]:
     """Every named parameter of the posting scripts."""
     last = rows(connection, "SELECT max(billing_date) FROM audit.postings")[0][0]
     horizon = datetime.combine(inputs.billing_date + timedelta(days=1), time(), UTC)
-    previous = datetime.combine(last + timedelta(days=1), time(), UTC) if isinstance(last, date) else datetime.min
+    before = last if isinstance(last, date) else date(1969, 12, 31)
     return {
         "posting_id": inputs.posting_id,
         "billing_date": inputs.billing_date,
         "recorded_at": datetime.fromtimestamp(0, UTC) + timedelta(microseconds=inputs.recorded_us),
         "horizon": horizon,
-        "previous_horizon": previous if previous.tzinfo else datetime(1970, 1, 1, tzinfo=UTC),
+        "previous_horizon": datetime.combine(before + timedelta(days=1), time(), UTC),
         "start": datetime.combine(inputs.start, time(), UTC),
         "timezone": inputs.timezone,
         "books_welcome": inputs.books_welcome,

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
+
+import duckdb
 
 from pipelines.warehouse.sql import sql_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import duckdb
-
 
 def run_script(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, object]) -> None:
     """Run every statement of ``pipelines/warehouse/sql/<name>`` in order. Raises KeyError for a parameter not given."""
-    for statement in connection.extract_statements(sql_text(name)):
+    for statement in _statements(name):
         wanted = {key: parameters[key] for key in statement.named_parameters}
         connection.execute(statement, wanted or None)
+
+
+@cache
+def _statements(name: str) -> tuple[duckdb.Statement, ...]:
+    """The parsed statements of a file; parsing them for every posting would cost as much as running them on a small one."""
+    parser = duckdb.connect()
+    try:
+        return tuple(parser.extract_statements(sql_text(name)))
+    finally:
+        parser.close()
 
 
 def rows(

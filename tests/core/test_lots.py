@@ -27,7 +27,7 @@ def debit(number: int, at: int, tokens: int) -> Entry:
 
 def rows(account: AccountLots, *entries: Entry, horizon: int = 100) -> list[tuple[object, ...]]:
     """(lot, kind, from, to, tokens, at) of each allocation."""
-    return [row[1:] for row in settle(account, entries, horizon).allocations]
+    return [row[1:7] for row in settle(account, entries, horizon).allocations]
 
 
 def test_a_debit_at_the_instant_of_expiry_does_not_burn() -> None:
@@ -57,7 +57,7 @@ def test_a_late_debit_revives_expired_tokens_of_its_time() -> None:
     account = AccountLots("acme", [Lot("spring", 10, 1, 0, 50, 0, expired=10, expiry_count=1)])
     moved = settle(account, [debit(7, 49, 4), debit(8, 50, 1)], 200, posted_until_us=100)
     assert moved.revivals == [("acme", "spring", 49, 4, 1, 1, 7)]
-    assert [row[1:] for row in moved.allocations] == [
+    assert [row[1:7] for row in moved.allocations] == [
         ("spring", "revive", None, None, 4, 49),
         ("spring", "burn", 0, 4, 4, 49),
     ]
@@ -140,3 +140,56 @@ def test_frames_refuse_entries_out_of_time_order() -> None:
     state = LotState(frame_of_lots([], "acme"), pl.DataFrame(schema=DEBT_IN), pl.DataFrame(schema=HEADS_IN))
     with pytest.raises(IntegrityError, match="account acme: entry 2 occurs before"):
         settle_postings(entry_frame([debit(1, 5, 1), debit(2, 4, 1)], "acme"), state, 100)
+
+
+def posted(lots: list[Lot], entries: list[Entry], *history: tuple[str, str, str, int, int]) -> list[tuple[object, ...]]:
+    """(lot, kind, from, to, tokens) of a settlement over frames, of an account whose tape ends at 10."""
+    names = {**DEBT_IN, "lot_id": pl.String, "kind": pl.String}
+    columns = ["account_id", "lot_id", "kind", "debit_from", "debit_to"]
+    state = LotState(
+        frame_of_lots(lots, "acme"),
+        pl.DataFrame(schema=DEBT_IN),
+        pl.DataFrame([("acme", 10)], schema=HEADS_IN, orient="row"),
+        pl.DataFrame(history, schema={name: names[name] for name in columns}, orient="row"),
+    )
+    posting = settle_postings(entry_frame(entries, "acme"), state, 100)
+    revived = [("revival", *row[2:]) for row in posting.revivals.rows()]
+    return [row[1:6] for row in posting.allocations.rows()] + revived
+
+
+def test_runs_part_where_a_known_lot_ends() -> None:
+    """Debits on either side of an expiry do not share a run."""
+    moved = posted([Lot("old", 9, 1, 0, 20, 9)], [debit(1, 10, 2), debit(2, 30, 3)])
+    assert moved == [("old", "burn", 10, 12, 2), ("old", "expire", None, None, 7)]
+
+
+def test_runs_part_where_a_lot_of_this_posting_ends() -> None:
+    """A credit's own expiry parts the debits after it."""
+    moved = posted([], [credit(1, 0, 9, end=20), debit(2, 10, 2), debit(3, 30, 3)])
+    assert moved == [("lot-1", "burn", 10, 12, 2), ("lot-1", "expire", None, None, 7)]
+
+
+def test_runs_part_where_a_woken_lot_ends() -> None:
+    """A release refills a spent lot, whose expiry then parts the debits after it."""
+    release = Entry(1, "release", 5, 5, 4, interval_from=0, interval_to=10)
+    spent = ("acme", "spent", "burn", 0, 10)
+    moved = posted([Lot("spent", 10, 1, 0, 20, 0)], [release, debit(2, 10, 2), debit(3, 30, 3)], spent)
+    assert moved == [("spent", "release", 6, 10, 4), ("spent", "burn", 10, 12, 2), ("spent", "expire", None, None, 2)]
+
+
+def test_each_debit_of_a_run_has_its_own_revival() -> None:
+    """A run burns what is usable as one; the revivals after that are one per debit, before that debit."""
+    lots = [Lot("gone", 9, 1, 0, 50, 0, expired=6, expiry_count=1), Lot("left", 3, 1, 0, 60, 3)]
+    moved = posted(lots, [debit(1, 10, 2), debit(2, 11, 3), debit(3, 12, 3), debit(4, 13, 3)])
+    assert moved == [
+        ("left", "burn", 10, 13, 3),
+        ("gone", "revive", None, None, 2),
+        ("gone", "burn", 13, 15, 2),
+        ("gone", "revive", None, None, 3),
+        ("gone", "burn", 15, 18, 3),
+        ("gone", "revive", None, None, 1),
+        ("gone", "burn", 18, 19, 1),
+        ("revival", 11, 2, 1, 1, 2),
+        ("revival", 12, 3, 2, 1, 3),
+        ("revival", 13, 1, 3, 1, 4),
+    ]

@@ -233,7 +233,7 @@ def test_postings_may_be_joined_when_nothing_is_late(plan: list[list[Draft]]) ->
 def moved(posting: LotPosting) -> tuple[list[tuple[object, ...]], ...]:
     """Rows of a settlement, touching pieces joined; burns without time: a run has its newest debit's."""
     pieces: list[tuple[object, ...]] = []
-    for _, lot, kind, start, end, tokens, at in posting.allocations.rows():
+    for _, lot, kind, start, end, tokens, at, _ in posting.allocations.rows():
         when = None if kind == "burn" else at
         last = pieces[-1] if pieces else None
         if last and kind in ("burn", "repay") and last[0:2] == (lot, kind) and last[3:] == (start, when):

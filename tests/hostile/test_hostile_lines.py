@@ -159,7 +159,9 @@ def test_all_hostile_lines_together_are_conserved_and_kept(world: World) -> None
     world.add("usage.jsonl", b"\n".join(lines) + b"\n")
     assert world.read().received == {1: len(lines)}
     assert len(world.fates()) == len(lines)
-    kept = world.rows("SELECT line_no, raw, lower(hex(line_sha256)) = sha256(raw) FROM quarantined_records WHERE reason <> 'conflict'")
+    kept = world.rows(
+        "SELECT line_no, raw, lower(hex(line_sha256)) = sha256(raw) FROM quarantined_records WHERE reason <> 'conflict'"
+    )
     assert kept
     for number, data, hash_matches in kept:
         assert data == lines[number - 1].removesuffix(b"\r")
@@ -239,6 +241,8 @@ def test_money_is_cut_from_the_decimal_text(world: World, unit: str, written: st
 
 def test_context_keys_only_reach_request_metadata(world: World) -> None:
     """Only allowed keys are kept, and an error text is cut to 200 characters."""
-    world.add("u.jsonl", text(metadata={"team": "x", "prompt": "secret"}, error_message="e" * 500, success=False), PLAIN)
+    world.add(
+        "u.jsonl", text(metadata={"team": "x", "prompt": "secret"}, error_message="e" * 500, success=False), PLAIN
+    )
     world.read()
     assert world.one("request_metadata, length(error_message), success") == ('{"team":"x"}', 200, False)

@@ -27,9 +27,9 @@ def lines(*records: dict[str, Any]) -> str:
     return "".join(json.dumps(record) + "\n" for record in records)
 
 
-def version(number: float, event: str = "e", **changes: Any) -> dict[str, Any]:
+def version(number: float, **changes: Any) -> dict[str, Any]:
     """A versioned record."""
-    return {"id": event, "v": number, "t": "2026-10-05T10:00:00Z", "account": "a", "in": 10, "out": 5} | changes
+    return {"id": "e", "v": number, "t": "2026-10-05T10:00:00Z", "account": "a", "in": 10, "out": 5} | changes
 
 
 def dispositions(world: World, kind: str = "usage") -> list[str]:
@@ -51,9 +51,14 @@ def test_two_contents_before_posting_are_all_conflicts(world: World) -> None:
     world.add("a.jsonl", lines(usage(), usage(input_tokens=101), usage()))
     world.read()
     assert dispositions(world) == ["conflict", "conflict", "duplicate"]
-    assert world.rows("SELECT DISTINCT reason, detail FROM classified_usage WHERE disposition = 'conflict'") == [("conflict", "input_tokens")]
+    assert world.rows("SELECT DISTINCT reason, detail FROM classified_usage WHERE disposition = 'conflict'") == [
+        ("conflict", "input_tokens")
+    ]
     kept = world.rows("SELECT raw, kind, reason FROM quarantined_records ORDER BY line_no")
-    assert kept == [(json.dumps(usage()).encode(), "usage", "conflict"), (json.dumps(usage(input_tokens=101)).encode(), "usage", "conflict")]
+    assert kept == [
+        (json.dumps(usage()).encode(), "usage", "conflict"),
+        (json.dumps(usage(input_tokens=101)).encode(), "usage", "conflict"),
+    ]
 
 
 def test_posted_record_stands_against_a_later_other_content(world: World) -> None:
@@ -89,7 +94,7 @@ def test_sources_do_not_share_keys(world: World) -> None:
 
 
 def test_quarantined_line_never_claims_its_key(world: World) -> None:
-    """A corrected line with the same id is accepted; a byte-equal repeat of the bad one is its duplicate, also later."""
+    """A corrected line with the same id is accepted; a byte-equal repeat of the bad one is its duplicate."""
     bad = usage(input_tokens=-1)
     world.add("a.jsonl", lines(bad, usage(), bad))
     world.read()
@@ -111,7 +116,9 @@ def test_event_key_is_the_hash_of_source_and_ids(world: World) -> None:
 
 def test_greatest_version_stands_and_fills_from_earlier_ones(world: World) -> None:
     """The others are superseded; what the greatest leaves out comes from before."""
-    world.add("a.jsonl", lines(version(1, model="m"), version(3, **{"in": None, "out": 9}), version(2, model="n")), VERSIONED)
+    world.add(
+        "a.jsonl", lines(version(1, model="m"), version(3, **{"in": None, "out": 9}), version(2, model="n")), VERSIONED
+    )
     world.read()
     assert sorted(dispositions(world)) == ["accepted", "superseded", "superseded"]
     assert world.one("version::INTEGER, model, input_tokens, output_tokens, supersedes") == (3, "n", 10, 9, False)
@@ -125,10 +132,16 @@ def test_later_version_of_a_posted_event_supersedes_it(world: World) -> None:
     world.add("b.jsonl", lines(version(3, out=None, cached=4), version(1, out=1), version(2)), VERSIONED)
     world.read()
     assert world.one("version::INTEGER, output_tokens, cache_read_tokens, supersedes") == (3, 5, 4, True)
-    assert world.rows("SELECT file_id, line_no, disposition, previous_disposition FROM disposition_transitions") == [(1, 1, "superseded", "accepted")]
+    assert world.rows("SELECT file_id, line_no, disposition, previous_disposition FROM disposition_transitions") == [
+        (1, 1, "superseded", "accepted")
+    ]
     assert sorted(dispositions(world)) == ["accepted", "superseded", "superseded"]
     world.post()
-    for again, fate in ((version(3, out=None, cached=4), "duplicate"), (version(2), "superseded"), (version(3, out=6), "conflict")):
+    for again, fate in (
+        (version(3, out=None, cached=4), "duplicate"),
+        (version(2), "superseded"),
+        (version(3, out=6), "conflict"),
+    ):
         world.add("c.jsonl", lines(again), VERSIONED)
         world.read()
         assert dispositions(world) == [fate]
@@ -139,7 +152,10 @@ def test_refused_version_does_not_stand(world: World) -> None:
     """A greatest version that is impossible after filling is quarantined; the next lower one stands."""
     world.add("a.jsonl", lines(version(1, cached=8), version(2, **{"in": 3})), VERSIONED)
     world.read()
-    assert dispositions(world) == ["accepted", "quarantined"] or sorted(dispositions(world)) == ["accepted", "quarantined"]
+    assert dispositions(world) == ["accepted", "quarantined"] or sorted(dispositions(world)) == [
+        "accepted",
+        "quarantined",
+    ]
     assert world.one("version::INTEGER, input_tokens") == (1, 10)
     assert world.rows("SELECT reason, raw IS NOT NULL FROM quarantined_records") == [("inconsistent_usage", True)]
 
@@ -154,7 +170,10 @@ def test_one_version_with_two_contents_is_a_conflict(world: World) -> None:
 
 def keyed_by(rule: str) -> Profile:
     """A profile without ids."""
-    return profile_of(f'kind = "usage"\ndedup = "{rule}"\n[time]\npath = "t"\n[account]\nconstant = "a"\n[fields]\ninput_tokens = "n"\n')
+    return profile_of(
+        f'kind = "usage"\ndedup = "{rule}"\n[time]\npath = "t"\n[account]\nconstant = '
+        f'"a"\n[fields]\ninput_tokens = "n"\n'
+    )
 
 
 @pytest.mark.parametrize(
@@ -190,21 +209,39 @@ def test_account_versions(world: World) -> None:
     assert dispositions(world, "accounts") == ["duplicate", "accepted"]
 
 
-CREDIT = {"credit_id": "c1", "account_id": "a", "transaction_type": "purchase", "token_amount": 100, "amount_cents": 500, "occurred_at": "2026-10-01T00:00:00Z"}
+CREDIT = {
+    "credit_id": "c1",
+    "account_id": "a",
+    "transaction_type": "purchase",
+    "token_amount": 100,
+    "amount_cents": 500,
+    "occurred_at": "2026-10-01T00:00:00Z",
+}
 
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({}, None), ({"transaction_type": "expiry"}, "unknown_type"), ({"transaction_type": "gift"}, "unknown_type"),
-        ({"token_amount": -1}, "wrong_sign"), ({"token_amount": 1.5}, "invalid_integer"), ({"token_amount": 0, "amount_cents": 0}, "zero_amount"),
-        ({"transaction_type": "admin_deduction"}, "wrong_sign"), ({"transaction_type": "admin_deduction", "token_amount": -5}, None),
-        ({"transaction_type": "chargeback"}, "wrong_sign"), ({"transaction_type": "refund", "token_amount": -5}, None),
-        ({"transaction_type": "refund"}, "unknown_corrected"), ({"transaction_type": "correction", "source_credit_id": "nothing"}, "unknown_corrected"),
-        ({"currency": "EUR"}, None), ({"currency": "xyz"}, "unknown_currency"), ({"account_id": None}, "missing_account"),
-        ({"credit_id": None}, "missing_id"), ({"expires_at": "2026-09-30T00:00:00Z"}, "time_out_of_range"), ({"token_amount": 2**63}, "amount_out_of_range"),
+        ({}, None),
+        ({"transaction_type": "expiry"}, "unknown_type"),
+        ({"transaction_type": "gift"}, "unknown_type"),
+        ({"token_amount": -1}, "wrong_sign"),
+        ({"token_amount": 1.5}, "invalid_integer"),
+        ({"token_amount": 0, "amount_cents": 0}, "zero_amount"),
+        ({"transaction_type": "admin_deduction"}, "wrong_sign"),
+        ({"transaction_type": "admin_deduction", "token_amount": -5}, None),
+        ({"transaction_type": "chargeback"}, "wrong_sign"),
+        ({"transaction_type": "refund", "token_amount": -5}, None),
+        ({"transaction_type": "refund"}, "unknown_corrected"),
+        ({"transaction_type": "correction", "source_credit_id": "nothing"}, "unknown_corrected"),
+        ({"currency": "EUR"}, None),
+        ({"currency": "xyz"}, "unknown_currency"),
+        ({"account_id": None}, "missing_account"),
+        ({"credit_id": None}, "missing_id"),
+        ({"expires_at": "2026-09-30T00:00:00Z"}, "time_out_of_range"),
+        ({"token_amount": 2**63}, "amount_out_of_range"),
     ],
-)  # fmt: skip
+)
 def test_credit_rules(world: World, changes: dict[str, Any], reason: str | None) -> None:
     """Types, signs, currency and what a positive correction must name."""
     world.add("c.jsonl", lines(CREDIT | changes), load_profile("credits", None))
@@ -232,16 +269,23 @@ def test_retry_admits_a_record_whose_account_now_exists(world: World) -> None:
     assert [fate[3] for fate in world.fates()] == ["unknown_account"] * 2
     raws = world.rows("SELECT line_no, raw FROM quarantined_records ORDER BY line_no")
     world.post()
-    world.add("a.jsonl", lines({"account_id": "later", "created_at": "2026-09-01T00:00:00Z"}), load_profile("accounts", None))
+    world.add(
+        "a.jsonl", lines({"account_id": "later", "created_at": "2026-09-01T00:00:00Z"}), load_profile("accounts", None)
+    )
     world.read()
     world.post()
     world.con.execute(
-        "INSERT INTO books.token_accounts SELECT 'later', NULL, NULL, 0, 0, 0, 0, 0, false, NULL, NULL, NULL, NULL, NULL, "
+        "INSERT INTO books.token_accounts SELECT 'later', NULL, NULL, 0, 0, 0, 0, 0, false, NULL, "
+        "NULL, NULL, NULL, NULL, "
         "'active', 'ok', NULL, now(), now()"
     )
     source = Source("app", "usage", "*", PLAIN)
     retried = [(RetriedRecord(1, number, 1, "u.jsonl", "00", raw), source) for number, raw in raws]
     read_retried(world.con, retried, world.context)
-    assert world.rows("SELECT line_no, disposition, account_id, retried FROM classified_usage") == [(1, "accepted", "later", True)]
-    assert world.rows("SELECT line_no, disposition, previous_disposition FROM disposition_transitions") == [(1, "accepted", "quarantined")]
+    assert world.rows("SELECT line_no, disposition, account_id, retried FROM classified_usage") == [
+        (1, "accepted", "later", True)
+    ]
+    assert world.rows("SELECT line_no, disposition, previous_disposition FROM disposition_transitions") == [
+        (1, "accepted", "quarantined")
+    ]
     assert world.rows("SELECT count(*) FROM quarantined_records") == [(0,)]

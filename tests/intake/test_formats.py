@@ -83,16 +83,30 @@ HEADER = "event_id,account_id,occurred_at,input_tokens,output_tokens,model,succe
 def test_csv_records(world: World) -> None:
     """Values are texts, empty cells are absent, quoted cells may hold line ends, wrong widths are held."""
     rows = [
-        'e1,a,2026-10-05T10:00:00Z,12,3,gpt-4o,true,\r\n', "\n", 'e2,a,2026-10-05T10:00:00Z,12,3,gpt-4o,false,"two\nlines, ""quoted"""\n',
-        "e3,a,2026-10-05T10:00:00Z,12\n", 'e4,a,2026-10-05T10:00:00Z,1.5,3,m,,\n', 'e5,a,2026-10-05T10:00:00Z,,,m,,\n', 'e6,a,"x"y,1,1,m,,\n', "e7,a,2026-10-05T10:00:00Z,1,1,m,,",
-    ]  # fmt: skip
+        "e1,a,2026-10-05T10:00:00Z,12,3,gpt-4o,true,\r\n",
+        "\n",
+        'e2,a,2026-10-05T10:00:00Z,12,3,gpt-4o,false,"two\nlines, ""quoted"""\n',
+        "e3,a,2026-10-05T10:00:00Z,12\n",
+        "e4,a,2026-10-05T10:00:00Z,1.5,3,m,,\n",
+        "e5,a,2026-10-05T10:00:00Z,,,m,,\n",
+        'e6,a,"x"y,1,1,m,,\n',
+        "e7,a,2026-10-05T10:00:00Z,1,1,m,,",
+    ]
     world.add("u.csv", "\ufeff" + HEADER + "".join(rows))
     world.read()
     assert [(fate[0], *fate[2:]) for fate in world.fates()] == [
-        (2, "accepted", None), (3, "blank", None), (4, "accepted", None), (6, "quarantined", "column_count"), (7, "quarantined", "invalid_integer"),
-        (8, "quarantined", "missing_usage"), (9, "quarantined", "column_count"), (10, "accepted", None),
-    ]  # fmt: skip
-    assert world.rows("SELECT success, error_message FROM classified_usage WHERE line_no = 4") == [(False, 'two\nlines, "quoted"')]
+        (2, "accepted", None),
+        (3, "blank", None),
+        (4, "accepted", None),
+        (6, "quarantined", "column_count"),
+        (7, "quarantined", "invalid_integer"),
+        (8, "quarantined", "missing_usage"),
+        (9, "quarantined", "column_count"),
+        (10, "accepted", None),
+    ]
+    assert world.rows("SELECT success, error_message FROM classified_usage WHERE line_no = 4") == [
+        (False, 'two\nlines, "quoted"')
+    ]
     assert world.rows("SELECT raw FROM quarantined_records WHERE line_no = 6") == [(b"e3,a,2026-10-05T10:00:00Z,12",)]
 
 
@@ -107,7 +121,10 @@ def test_csv_with_invalid_utf8_keeps_its_bytes(world: World) -> None:
 
 def test_parquet_rows(world: World, tmp_path: Path) -> None:
     """One record per row; nulls are absent."""
-    pq.write_table(pa.Table.from_pylist([usage("e1"), usage("e2", image_count=None), usage("e3", input_tokens=-4)]), tmp_path / "x.parquet")
+    pq.write_table(
+        pa.Table.from_pylist([usage("e1"), usage("e2", image_count=None), usage("e3", input_tokens=-4)]),
+        tmp_path / "x.parquet",
+    )
     world.add("u.parquet", (tmp_path / "x.parquet").read_bytes())
     assert world.read().received == {1: 3}
     assert fates(world) == [("accepted", None), ("accepted", None), ("quarantined", "negative_count")]
@@ -128,23 +145,38 @@ def test_continuation_reads_on_from_its_byte(world: World, name: str) -> None:
 def test_exploded_records_are_counted_one_by_one(world: World) -> None:
     """A line of n records counts n; a line without the array is held; an empty array is blank."""
     profile = profile_of(
-        'kind = "usage"\nrecords = "spans[].calls[]"\ndedup = ["id"]\n[time]\npath = "t"\nunit = "s"\n[account]\nconstant = "a"\n[fields]\ninput_tokens = "n"\n'
+        'kind = "usage"\nrecords = "spans[].calls[]"\ndedup = ["id"]\n[time]\npath = "t"\nunit = '
+        '"s"\n[account]\nconstant = "a"\n[fields]\ninput_tokens = "n"\n'
         '[leaf]\npath = "kind"\nin = ["llm"]\n'
     )
     call = {"id": "1", "t": 1791000000, "n": 1, "kind": "llm"}
     lines = [
-        {"spans": [{"calls": [call, call | {"id": "2", "n": -1}]}, {"calls": [call | {"id": "3", "kind": "agent"}, 5]}]},
-        {"spans": []}, {"other": 1}, {"spans": [{"calls": [call]}]},
-    ]  # fmt: skip
+        {
+            "spans": [
+                {"calls": [call, call | {"id": "2", "n": -1}]},
+                {"calls": [call | {"id": "3", "kind": "agent"}, 5]},
+            ]
+        },
+        {"spans": []},
+        {"other": 1},
+        {"spans": [{"calls": [call]}]},
+    ]
     world.add("u.jsonl", "\n".join(json.dumps(line) for line in lines) + "\n\n", profile)
     assert world.read().received == {1: 8}
     assert world.fates() == [
-        (1, 1, "accepted", None), (1, 2, "quarantined", "negative_count"), (1, 3, "ignored", "not_a_leaf"), (1, 4, "quarantined", "not_an_object"),
-        (2, 1, "blank", None), (3, 1, "quarantined", "missing_records"), (4, 1, "duplicate", None), (5, 1, "blank", None),
-    ]  # fmt: skip
+        (1, 1, "accepted", None),
+        (1, 2, "quarantined", "negative_count"),
+        (1, 3, "ignored", "not_a_leaf"),
+        (1, 4, "quarantined", "not_an_object"),
+        (2, 1, "blank", None),
+        (3, 1, "quarantined", "missing_records"),
+        (4, 1, "duplicate", None),
+        (5, 1, "blank", None),
+    ]
     assert world.rows("SELECT raw FROM quarantined_records WHERE line_no = 1 ORDER BY record_no") == [
-        (b'{"id":"2","t":1791000000,"n":-1,"kind":"llm"}',), (b"5",),
-    ]  # fmt: skip
+        (b'{"id":"2","t":1791000000,"n":-1,"kind":"llm"}',),
+        (b"5",),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +191,8 @@ def test_exploded_records_are_counted_one_by_one(world: World) -> None:
 def test_token_conventions(world: World, convention: str, counts: dict[str, int], totals: tuple[int, int, int]) -> None:
     """Totals are inclusive inside; a cache write without its lifetime counts as 5 minutes."""
     profile = profile_of(
-        f'kind = "usage"\ndedup = ["id"]\nconvention = "{convention}"\n[time]\npath = "time"\n[account]\nconstant = "a"\n[fields]\ninput_tokens = "i"\n'
+        f'kind = "usage"\ndedup = ["id"]\nconvention = "{convention}"\n[time]\npath = '
+        f'"time"\n[account]\nconstant = "a"\n[fields]\ninput_tokens = "i"\n'
         'output_tokens = "o"\ncache_read_tokens = "r"\ncache_write_tokens = "w"\nreasoning_tokens = "t"\n'
     )
     world.add("u.jsonl", json.dumps({"id": 1, "time": "2026-10-05T10:00:00Z"} | counts), profile)
@@ -170,20 +203,32 @@ def test_token_conventions(world: World, convention: str, counts: dict[str, int]
 
 LINES = st.one_of(
     st.binary(max_size=40),
-    st.sampled_from([b"", b"{}", b"null", b"\r", b'{"event_id": 1}', many(1).strip(), json.dumps(usage("x", input_tokens=1.5)).encode()]),
+    st.sampled_from(
+        [
+            b"",
+            b"{}",
+            b"null",
+            b"\r",
+            b'{"event_id": 1}',
+            many(1).strip(),
+            json.dumps(usage("x", input_tokens=1.5)).encode(),
+        ]
+    ),
     st.integers(0, 5).map(lambda n: json.dumps(usage(f"e{n}")).encode()),
 )
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@given(lines=st.lists(LINES, max_size=12), end=st.booleans(), data=st.data())
-def test_any_bytes_are_conserved_and_any_delivery_gives_the_same_set(tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], end: bool, data: st.DataObject) -> None:
+@given(lines=st.lists(LINES, max_size=12), data=st.data())
+def test_any_bytes_are_conserved_and_any_delivery_gives_the_same_set(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], data: st.DataObject
+) -> None:
     """Framed lines = classified records; any split, order and repetition of the lines accepts the same events."""
     folder = tmp_path_factory.mktemp("any")
     con = open_books(folder / "warehouse.duckdb")
     try:
         world = World(folder / "in", con)
-        body = b"\n".join(lines) + (b"\n" if end else b"")
+        body = b"\n".join(lines) + data.draw(st.sampled_from([b"", b"\n"]))
         if body.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd")):
             return
         world.add("u.jsonl", body)
@@ -209,5 +254,12 @@ def test_several_small_files_share_the_work_but_not_their_numbers(world: World) 
     for number in range(3):
         world.add("u.jsonl", json.dumps(usage(f"e{number}")) + "\nbad\n", PLAIN)
     world.read()
-    assert world.rows("SELECT row_id, file_id, line_no FROM classified_usage ORDER BY row_id") == [(1, 1, 1), (2, 1, 2), (3, 2, 1), (4, 2, 2), (5, 3, 1), (6, 3, 2)]
+    assert world.rows("SELECT row_id, file_id, line_no FROM classified_usage ORDER BY row_id") == [
+        (1, 1, 1),
+        (2, 1, 2),
+        (3, 2, 1),
+        (4, 2, 2),
+        (5, 3, 1),
+        (6, 3, 2),
+    ]
     assert world.rows("SELECT file_id, line_no FROM quarantined_records ORDER BY 1") == [(1, 2)]

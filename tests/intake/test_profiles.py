@@ -61,7 +61,9 @@ def test_own_profile_comes_before_a_built_in_one(tmp_path: Path) -> None:
 def test_forms_of_paths() -> None:
     """Dotted text, several paths, exact keys, alternatives of an id."""
     profile = parse_profile(
-        GOOD.replace('["id"]', '["id|call.id", ["odd.key"]]') + '[fields]\nmodel = ["a.b", "c"]\nprovider = [["x.y", "z"]]\nproject_id = { const = "p" }\n', "x"
+        GOOD.replace('["id"]', '["id|call.id", ["odd.key"]]')
+        + '[fields]\nmodel = ["a.b", "c"]\nprovider = [["x.y", "z"]]\nproject_id = { const = "p" }\n',
+        "x",
     )
     assert profile.dedup == ((("id",), ("call", "id")), (("odd.key",),))
     assert profile.fields["model"] == (("a", "b"), ("c",))

@@ -41,10 +41,23 @@ def test_usage_samples_become_what_is_expected(world: World, folder: Path, name:
     world.add("usage.jsonl", (folder / f"{name}.jsonl").read_bytes(), load_profile(name, None), name)
     world.read()
     rows = world.rows(
-        "SELECT disposition, account_id, input_tokens, output_tokens, cache_read_tokens, cache_write_5m_tokens, reasoning_tokens, "
-        "image_count, image_size, image_quality, reported_billable_tokens, success FROM classified_usage ORDER BY row_id"
+        "SELECT disposition, account_id, input_tokens, output_tokens, cache_read_tokens, "
+        "cache_write_5m_tokens, reasoning_tokens, "
+        "image_count, image_size, image_quality, reported_billable_tokens, success FROM "
+        "classified_usage ORDER BY row_id"
     )
-    keys = ("customer", "input_total", "output_total", "cache_read", "cache_write", "reasoning", "images", "size", "quality", "billable")
+    keys = (
+        "customer",
+        "input_total",
+        "output_total",
+        "cache_read",
+        "cache_write",
+        "reasoning",
+        "images",
+        "size",
+        "quality",
+        "billable",
+    )
     wanted = expected(folder, name)
     assert len(rows) == len(wanted)
     for row, want in zip(rows, wanted, strict=True):
@@ -62,7 +75,9 @@ def test_account_and_credit_samples_become_what_is_expected(world: World, folder
         world.add("x.jsonl", (folder / f"{name}.jsonl").read_bytes(), load_profile(kind, None))
     world.read()
     accounts = world.rows("SELECT disposition, account_id, reported_balance FROM classified_accounts ORDER BY row_id")
-    assert accounts == [("accepted", want["account"], want["balance"]) for want in expected(folder, "convex_token_accounts")]
+    assert accounts == [
+        ("accepted", want["account"], want["balance"]) for want in expected(folder, "convex_token_accounts")
+    ]
     credits_ = world.rows("SELECT disposition, transaction_type, token_amount FROM classified_credits ORDER BY row_id")
     for row, want in zip(credits_, expected(folder, "convex_token_transactions"), strict=True):
         assert row[0] == disposition(want["disposition"])
@@ -73,8 +88,21 @@ def test_account_and_credit_samples_become_what_is_expected(world: World, folder
 def test_welcome_bonus_of_the_app_is_left_to_the_books(world: World) -> None:
     """Where the books grant it, the app's record is ignored; other bonuses post."""
     lines = [
-        {"credit_id": "c1", "account_id": "a", "transaction_type": "bonus", "token_amount": 5, "occurred_at": "2026-10-01T00:00:00Z", "welcome": True},
-        {"credit_id": "c2", "account_id": "a", "transaction_type": "bonus", "token_amount": 5, "occurred_at": "2026-10-01T00:00:00Z"},
+        {
+            "credit_id": "c1",
+            "account_id": "a",
+            "transaction_type": "bonus",
+            "token_amount": 5,
+            "occurred_at": "2026-10-01T00:00:00Z",
+            "welcome": True,
+        },
+        {
+            "credit_id": "c2",
+            "account_id": "a",
+            "transaction_type": "bonus",
+            "token_amount": 5,
+            "occurred_at": "2026-10-01T00:00:00Z",
+        },
     ]
     world.add("c.jsonl", "\n".join(json.dumps(line) for line in lines), load_profile("credits", None))
     world.read()

@@ -15,7 +15,9 @@ from pipelines.intake.reading import read_posting
 from pipelines.intake.sources import FileToRead, ReadContext, ReadResult, Source
 
 MIGRATION = Path(__file__).parents[2] / "pipelines" / "warehouse" / "sql" / "migrations" / "0001_books.sql"
-CONTEXT = ReadContext(date(2026, 10, 5), date(2026, 9, 1), auto_create=True, books_welcome=True, metadata_keys=("team",))
+CONTEXT = ReadContext(
+    date(2026, 10, 5), date(2026, 9, 1), auto_create=True, books_welcome=True, metadata_keys=("team",)
+)
 PLAIN = load_profile("tollbook", None)
 
 
@@ -43,7 +45,15 @@ class World:
     posting: int = 0
     next_file: int = 1
 
-    def add(self, name: str, data: bytes | str, profile: Profile = PLAIN, source: str = "app", first_line: int = 1, byte_from: int = 0) -> int:
+    def add(
+        self,
+        name: str,
+        data: bytes | str,
+        profile: Profile = PLAIN,
+        source: str = "app",
+        first_line: int = 1,
+        byte_from: int = 0,
+    ) -> int:
         """Write a file and queue it for the next reading; its file_id."""
         path = self.folder / f"{self.next_file}" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,19 +87,40 @@ class World:
     def post(self) -> None:
         """Move the accepted records into the books, roughly as a posting does."""
         self.posting += 1
-        given = f"{self.posting}::BIGINT AS posting_id, TIMESTAMPTZ '2026-10-06' + to_seconds({self.posting}) AS recorded_at"
+        given = (
+            f"{self.posting}::BIGINT AS posting_id, TIMESTAMPTZ '2026-10-06' + to_seconds({self.posting}) "
+            f"AS recorded_at"
+        )
         defaults = (
-            "uuid() AS usage_id, NULL::BIGINT AS billable_tokens, NULL::VARCHAR AS charge_type, NULL::DECIMAL(12, 6) AS multiplier, "
-            "NULL::BIGINT AS fixed_cost, NULL::VARCHAR AS rate_id, NULL::VARCHAR AS rate_version, 'v' AS settings_version, "
-            "NULL::BIGINT AS provider_cost_nanousd, DATE '2026-10-05' AS billing_date, 1 AS revision_no, 'version' AS revision_reason"
+            "uuid() AS usage_id, NULL::BIGINT AS billable_tokens, NULL::VARCHAR AS charge_type, "
+            "NULL::DECIMAL(12, 6) AS multiplier, "
+            "NULL::BIGINT AS fixed_cost, NULL::VARCHAR AS rate_id, NULL::VARCHAR AS rate_version, "
+            "'v' AS settings_version, "
+            "NULL::BIGINT AS provider_cost_nanousd, DATE '2026-10-05' AS billing_date, 1 AS "
+            "revision_no, 'version' AS revision_reason"
         )
         for table, condition in (("token_usage", "NOT supersedes"), ("usage_revisions", "supersedes")):
-            self._insert(f"books.{table}", f"SELECT *, {given}, {defaults} FROM classified_usage WHERE disposition = 'accepted' AND {condition}")
-        self._insert("books.usage_versions", f"SELECT *, {given} FROM classified_usage WHERE disposition = 'accepted' AND version IS NOT NULL")
-        self._insert("books.credits", f"SELECT *, {given}, uuid() AS transaction_id, effective_at AS posted_at FROM classified_credits WHERE disposition = 'accepted'")
-        self._insert("books.account_versions", f"SELECT *, {given} FROM classified_accounts WHERE disposition = 'accepted'")
+            self._insert(
+                f"books.{table}",
+                f"SELECT *, {given}, {defaults} FROM classified_usage WHERE disposition = 'accepted' AND {condition}",
+            )
+        self._insert(
+            "books.usage_versions",
+            f"SELECT *, {given} FROM classified_usage WHERE disposition = 'accepted' AND version IS NOT NULL",
+        )
+        self._insert(
+            "books.credits",
+            f"SELECT *, {given}, uuid() AS transaction_id, effective_at AS posted_at FROM "
+            f"classified_credits WHERE disposition = 'accepted'",
+        )
+        self._insert(
+            "books.account_versions", f"SELECT *, {given} FROM classified_accounts WHERE disposition = 'accepted'"
+        )
         for kind in ("usage", "credits", "accounts"):
-            self._insert("audit.line_dispositions", f"SELECT *, {given}, NULL::VARCHAR AS previous_disposition FROM classified_{kind} WHERE NOT retried")
+            self._insert(
+                "audit.line_dispositions",
+                f"SELECT *, {given}, NULL::VARCHAR AS previous_disposition FROM classified_{kind} WHERE NOT retried",
+            )
         self._insert("audit.line_dispositions", f"SELECT *, {given} FROM disposition_transitions")
         self._insert("audit.quarantine", f"SELECT *, {given} FROM quarantined_records")
 

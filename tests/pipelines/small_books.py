@@ -50,7 +50,7 @@ def add_usage(root: Path, day: date, name: str = "calls") -> Path:
             "event_id": f"{day}-{name}-{number}",
             "account_id": f"account-{number}",
             "occurred_at": f"{day}T0{number}:00:00Z",
-            "operation_type": "text_generation",
+            "operation_type": "generation",
             "provider": "openai",
             "model": "gpt-4o",
             "input_tokens": 100 * number,

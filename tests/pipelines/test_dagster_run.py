@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pipelines.warehouse.posting import PostingSummary
 
-DEFECT = "UPDATE books.account_heads SET balance = balance + 1"
+DEFECT = "UPDATE books.account_heads SET balance = balance + 1 WHERE account_id = 'account-1'"
 
 
 def test_range_is_one_run_that_the_instance_keeps(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -61,7 +61,7 @@ def test_tables_show_their_columns_before_any_run() -> None:
     graph = definitions(START).resolve_asset_graph()
     for key in graph.get_all_asset_keys():
         if graph.get(key).is_partitioned:
-            assert graph.get(key).metadata["dagster/column_schema"].value.columns, key
+            assert graph.get(key).metadata["dagster/column_schema"].columns, key
 
 
 def test_every_check_is_verified_over_full_history() -> None:

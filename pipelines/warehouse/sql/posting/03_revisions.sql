@@ -52,7 +52,3 @@ FROM classified_usage AS usage
 JOIN usage_rated AS rated USING (row_id)
 JOIN revised_usage AS revised USING (row_id)
 ORDER BY row_id;
-
-INSERT INTO books.usage_versions
-SELECT event_key, version, $posting_id FROM classified_usage
-WHERE disposition = 'accepted' AND version IS NOT NULL;
