@@ -92,9 +92,7 @@ def new_files(context: dg.SensorEvaluationContext, books: BooksResource) -> dg.S
     key = set_digest((file.source, file.path, file.sha256) for file in discovery.files)
     if key == context.cursor:
         return dg.SkipReason(f"{len(discovery.files)} files wait; a run was already asked for")
-    request = dg.RunRequest(
-        run_key=key, tags=range_tags(due[0], due[-1]), run_config=run_config(include_undated=False)
-    )
+    request = dg.RunRequest(run_key=key, tags=range_tags(due[0], due[-1]), run_config=run_config(include_undated=False))
     return dg.SensorResult(run_requests=[request], cursor=key)
 
 
@@ -125,4 +123,6 @@ def set_digest(files: Iterable[tuple[str, str, str]]) -> str:
 def _why_nothing(discovery: Discovery, yesterday: date) -> str:
     if discovery.files:
         return f"{len(discovery.files)} files wait, all dated after {yesterday}"
-    return f"no new file; {len(discovery.waiting)} wait to settle or were refused" if discovery.waiting else "no new file"
+    return (
+        f"no new file; {len(discovery.waiting)} wait to settle or were refused" if discovery.waiting else "no new file"
+    )

@@ -99,12 +99,13 @@ def open_books(
         yield OpenBooks(folder, config, connection, sources, settings, packages, texts, log, admin)
 
 
-def configured_sources(
-    folder: BooksFolder, config: BooksConfig, environ: Mapping[str, str] | None = None
-) -> dict[str, Source]:
-    """The inputs of the books by name: each [[usage]] block, the credits and, if configured, the accounts."""
+def configured_sources(folder: BooksFolder, config: BooksConfig, *, with_secrets: bool = True) -> dict[str, Source]:
+    """The inputs of the books by name: each [[usage]] block, the credits and, if configured, the accounts.
+
+    A rebuild goes without the secrets: which files were signed is settled in the journal.
+    """
     sources = {
-        block.name: _source(folder, block.name, "usage", block.path, block.profile, resolve_secret(block, folder, environ))
+        block.name: _source(folder, block.name, "usage", block.path, block.profile, resolve_secret(block, folder) if with_secrets else None)
         for block in config.usage
     }
     patterns = {"credits": config.credits.path, "accounts": config.accounts.path}

@@ -12,7 +12,7 @@ import duckdb
 from billing_core.errors import CheckFailedError, ConfigurationError
 from pipelines.assets.publishing import PUBLISHED
 from pipelines.assets.tables import TOKEN_ACCOUNTS, TOKEN_TRANSACTIONS, TOKEN_USAGE, USAGE_FILES
-from pipelines.metadata import markdown_table, preview
+from pipelines.metadata import NO_POSTING, markdown_table, preview
 from pipelines.resources import BooksResource
 from pipelines.warehouse.checks import checks, failing_rows
 from pipelines.warehouse.sql import sql_names
@@ -51,7 +51,7 @@ def passed_results(connection: duckdb.DuckDBPyConnection, first_posting: int | N
     found = connection.execute(
         "SELECT check_name, count(*), sum(failing_rows)::BIGINT FROM audit.check_results"
         " WHERE posting_id >= $first GROUP BY check_name",
-        {"first": first_posting if first_posting is not None else 1 << 62},
+        {"first": first_posting if first_posting is not None else NO_POSTING},
     ).fetchall()
     results = {name: (postings, failing) for name, postings, failing in found}
     for name, asset in delta_checks().items():
@@ -110,7 +110,10 @@ def full_verification() -> dg.AssetChecksDefinition:
             connection.execute("SET TimeZone = 'UTC'")
             for check in checks():
                 failing = failing_rows(connection, check)
-                metadata: dict[str, dg.MarkdownMetadataValue | int | str] = {"failing_rows": failing, "view": check.view}
+                metadata: dict[str, dg.MarkdownMetadataValue | int | str] = {
+                    "failing_rows": failing,
+                    "view": check.view,
+                }
                 if failing:
                     metadata["first_rows"] = preview(connection, f"SELECT * FROM {check.view}")
                 yield dg.AssetCheckResult(

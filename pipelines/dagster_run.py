@@ -63,7 +63,11 @@ def materialize_range(  # noqa: PLR0913 what a run is told is all that there is 
                 instance=instance,
                 resources={"books": BooksResource(path=str(folder.root), env=env or "", wait_seconds=0)},
                 run_config={**run_config(include_undated=bare).to_config_dict(), **_QUIET},
-                tags={**range_tags(first, through), PROCESS_TAG: str(os.getpid())},
+                tags={
+                    **range_tags(first, through),
+                    PROCESS_TAG: str(os.getpid()),
+                    "tollbook/dates": f"{first} to {through}",
+                },
             )
         except dg.DagsterExecutionInterruptedError:
             raise KeyboardInterrupt from None
@@ -99,7 +103,9 @@ def close_cut_off_runs(instance: dg.DagsterInstance) -> None:
     for run in instance.get_runs(started):
         process = run.tags.get(PROCESS_TAG)
         if process is not None and not _is_alive(int(process)):
-            instance.report_run_failed(run, f"process {process} ended before the run did; the next run goes on from there")
+            instance.report_run_failed(
+                run, f"process {process} ended before the run did; the next run goes on from there"
+            )
 
 
 def _is_alive(process: int) -> bool:

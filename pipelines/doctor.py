@@ -29,8 +29,6 @@ from reports.published import open_published, publication
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
-
     from pipelines.books.folder import BooksFolder
 
 DISK_WARN_BYTES = 2 * 1024**3
@@ -79,7 +77,7 @@ def examine(folder: BooksFolder, env: str | None = None, *, fix: bool = False) -
     return found
 
 
-def _versions(case: _Case) -> Iterator[Examined]:
+def _versions(_case: _Case) -> Iterator[Examined]:
     python = ".".join(str(part) for part in sys.version_info[:3])
     good = sys.version_info[:2] >= _PYTHON_MIN and duckdb.__version__.split(".")[0] == _DUCKDB_MAJOR
     detail = f"Tollbook {code_version()}, Python {python}, DuckDB {duckdb.__version__}"
@@ -131,7 +129,9 @@ def _disk(case: _Case) -> Iterator[Examined]:
 
 def _journals(case: _Case) -> Iterator[Examined]:
     posting_log, admin = PostingLog(case.folder.posting_log), AdminJournal(case.folder.admin_journal)
-    yield _journal(case, posting_log.log, "posting journal", lambda: _counted(len(posting_log.read_all().done), "posting"))
+    yield _journal(
+        case, posting_log.log, "posting journal", lambda: _counted(len(posting_log.read_all().done), "posting")
+    )
     yield _journal(case, admin.log, "admin journal", lambda: _counted(len(admin.read()), "entry", "entries"))
 
 
@@ -149,7 +149,9 @@ def _journal(case: _Case, log: HashChainedLog, what: str, tell: Callable[[], str
             return Examined(what, Verdict.FAIL, str(error), "tollbook doctor --fix")
         with hold_books(case.folder.lock, "tollbook doctor --fix"):
             cut = log.cut_torn_line()
-        return Examined(what, Verdict.WARN, f"cut a torn last line of {len(cut):,} bytes off {log.path}; {tell()} stand")
+        return Examined(
+            what, Verdict.WARN, f"cut a torn last line of {len(cut):,} bytes off {log.path}; {tell()} stand"
+        )
 
 
 def _database(case: _Case) -> Iterator[Examined]:

@@ -6,11 +6,15 @@ from datetime import date, datetime
 import dagster as dg
 import duckdb
 
+from pipelines.assets import inputs
 from pipelines.assets.tables import TABLES, TOKEN_ACCOUNTS, TOKEN_TRANSACTIONS, TOKEN_USAGE, USAGE_FILES
+from pipelines.billing import OpenBooks
 from pipelines.warehouse.posting import PostingSummary
 
 PREVIEW_ROWS = 8
 CELL_WIDTH = 40
+NO_POSTING = 1 << 62
+"""Above every posting number: what a run that posted nothing asks from."""
 
 Metadata = dict[str, dg.MetadataValue[object] | int | str]
 
@@ -26,8 +30,8 @@ _FIGURES: Mapping[dg.AssetKey, tuple[str, ...]] = {
 _PREVIEWS = {
     USAGE_FILES: "SELECT source, path, outcome, received, accepted, quarantined FROM audit.usage_files"
     " WHERE posting_id = $posting_id ORDER BY file_id",
-    TOKEN_USAGE: "SELECT occurred_at::VARCHAR AS occurred_at, account_id, operation_type, model, total_tokens,"
-    " billable_tokens, rate_id FROM books.token_usage WHERE posting_id = $posting_id ORDER BY billable_tokens DESC",
+    TOKEN_USAGE: "SELECT strftime(occurred_at, '%m-%d %H:%M') AS utc, account_id, operation_type, model, total_tokens,"
+    " billable_tokens FROM books.token_usage WHERE posting_id = $posting_id ORDER BY billable_tokens DESC",
     TOKEN_TRANSACTIONS: "SELECT account_id, account_seq, transaction_type, token_amount, balance_before, balance_after"
     " FROM books.token_transactions WHERE posting_id = $posting_id ORDER BY abs(token_amount) DESC, account_id",
     TOKEN_ACCOUNTS: "SELECT account_id, balance, balance_level, status, lifetime_tokens_purchased, lifetime_tokens_used"
@@ -55,12 +59,33 @@ def posting_metadata(connection: duckdb.DuckDBPyConnection, summary: PostingSumm
     }
 
 
+def input_figures(opened: OpenBooks, first_posting: int | None) -> dict[dg.AssetKey, Metadata]:
+    """What a run saw of each input: files and records taken since ``first_posting``, versions in force, entries."""
+    found = opened.connection.execute(
+        "SELECT kind, count(*), sum(received)::BIGINT FROM audit.usage_files"
+        " WHERE posting_id >= $first AND outcome = 'taken' GROUP BY kind",
+        {"first": first_posting if first_posting is not None else NO_POSTING},
+    ).fetchall()
+    taken = {kind: {"files_taken": files, "records": records} for kind, files, records in found}
+    none = {"files_taken": 0, "records": 0}
+    return {
+        inputs.USAGE_LOGS: taken.get("usage", none),
+        inputs.ACCOUNTS: taken.get("accounts", none),
+        inputs.CREDITS: taken.get("credits", none),
+        inputs.RATES: {"file": opened.config.rates.path},
+        inputs.PACKAGES: {"file": opened.config.packages.path, "packages": len(opened.packages)},
+        inputs.ADMIN_JOURNAL: {"entries": opened.admin.head_seq()},
+    }
+
+
 def nothing_new(day: date) -> Metadata:
     """What a date shows that had nothing to post."""
     return {"billing_date": day.isoformat(), "note": "nothing new: no file, credit or admin entry was waiting"}
 
 
-def partition_rows(connection: duckdb.DuckDBPyConnection, first: date, last: date) -> dict[dg.AssetKey, dict[date, int]]:
+def partition_rows(
+    connection: duckdb.DuckDBPyConnection, first: date, last: date
+) -> dict[dg.AssetKey, dict[date, int]]:
     """Rows per billing date over all its postings; balances are one table for all dates and have no such figure."""
     return {
         key: dict(

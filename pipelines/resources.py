@@ -24,7 +24,9 @@ class BooksResource(dg.ConfigurableResource["BooksResource"]):
         default="",
         description="The books folder. Empty: the variable TOLLBOOK_BOOKS, else the nearest tollbook.toml upwards.",
     )
-    env: str = Field(default="", description="The overlay tollbook.<env>.toml to put over tollbook.toml; empty for none.")
+    env: str = Field(
+        default="", description="The overlay tollbook.<env>.toml to put over tollbook.toml; empty for none."
+    )
     wait_seconds: float = Field(
         default=WAIT_FOR_LOCK_SECONDS, description="Seconds to wait while another process writes the books."
     )
@@ -36,9 +38,7 @@ class BooksResource(dg.ConfigurableResource["BooksResource"]):
     @contextmanager
     def open(self, command: str, now: Callable[[], datetime] = clock.now) -> Iterator[OpenBooks]:
         """Open the books for writing, under the one lock; errors as in ``pipelines.billing.open_books``."""
-        with open_books(
-            self.folder(), command=command, env=self.env or None, wait_seconds=self.wait_seconds
-        ) as books:
+        with open_books(self.folder(), command=command, env=self.env or None, wait_seconds=self.wait_seconds) as books:
             books.now = now
             yield books
 

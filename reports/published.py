@@ -55,7 +55,7 @@ class Answer:
     relation: duckdb.DuckDBPyRelation
 
     def batches(self) -> Iterator[list[tuple[Any, ...]]]:
-        """The rows in runs of BATCH_ROWS. Whole numbers, decimals and dates are exact; what else is not text is text."""
+        """The rows in runs of BATCH_ROWS. Whole numbers, decimals and dates are exact; the rest is text."""
         wide = {index for index, kind in enumerate(self.types) if kind in _WIDE}
         for batch in self.relation.to_arrow_reader(BATCH_ROWS):
             columns = [column.to_pylist() for column in batch.columns]
@@ -87,7 +87,7 @@ def open_published(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     except duckdb.Error as error:
         first = str(error).strip().splitlines()[0]
         raise IntegrityError(
-            f"{path} cannot be read: {first}. Remove the folder {path.parent}; the next `tollbook run` makes a new copy."
+            f"{path} cannot be read: {first}. Remove the folder {path.parent}; the next run makes a new copy."
         ) from error
     try:
         for statement in _SESSION:
@@ -120,7 +120,7 @@ def ask(connection: duckdb.DuckDBPyConnection, query: str) -> Answer | None:
 
 
 def select(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.DuckDBPyRelation:
-    """As `ask`, with the columns in the database's own types. Raises ConfigurationError also when there is no answer."""
+    """As `ask`, with the columns in the database's own types. Raises ConfigurationError also without an answer."""
     relation = _last_relation(connection, query)
     if relation is None:
         raise ConfigurationError("sql: the last statement gives no rows")

@@ -15,7 +15,7 @@ from pipelines.assets.publishing import PUBLISHED, publication
 from pipelines.assets.tables import TABLES, table_specs
 from pipelines.billing import bill_range
 from pipelines.checks import delta_specs, failed_results, passed_results
-from pipelines.metadata import Metadata, nothing_new, partition_rows, posting_metadata
+from pipelines.metadata import Metadata, input_figures, nothing_new, partition_rows, posting_metadata
 from pipelines.resources import BooksResource, Observer
 from pipelines.warehouse.posting import PostingSummary
 
@@ -38,6 +38,11 @@ class DatesDone:
     connection: duckdb.DuckDBPyConnection
     postings: list[int] = field(default_factory=list)
     figures: dict[date, dict[dg.AssetKey, Metadata]] = field(default_factory=dict)
+
+    @property
+    def first_posting(self) -> int | None:
+        """The first posting of the run, None when there was nothing to post."""
+        return self.postings[0] if self.postings else None
 
     def note(self, day: date, summary: PostingSummary | None) -> None:
         """Collect what the graph shows of a date that is done."""
@@ -101,9 +106,10 @@ def posting_assets(dates: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
                 _log_done(context, done)
                 raise
             yield from _results(context, done)
-            yield from passed_results(opened.connection, done.postings[0] if done.postings else None)
-            if context.run.asset_selection and PUBLISHED not in context.run.asset_selection:
-                # A backfill has only partitioned assets: it brings the published copy forward itself.
+            yield from passed_results(opened.connection, done.first_posting)
+            for key, seen in input_figures(opened, done.first_posting).items():
+                context.log_event(dg.AssetObservation(key, metadata=seen))
+            if _is_without_copy(context):
                 context.log_event(dg.AssetMaterialization(PUBLISHED, metadata=publication(opened)))
 
     return posting
@@ -123,6 +129,15 @@ def _results(context: dg.AssetExecutionContext, done: DatesDone) -> Iterator[dg.
             context.add_asset_metadata(metadata, asset_key=key, partition_key=day.isoformat())
     for key in TABLES:
         yield dg.MaterializeResult(asset_key=key, metadata=alone.get(key))
+
+
+def _is_without_copy(context: dg.AssetExecutionContext) -> bool:
+    """Whether the run leaves the published copy out, as a backfill does: it has partitioned assets only."""
+    try:
+        selected = context.run.asset_selection
+    except dg.DagsterError:
+        return False  # called directly: there is no run
+    return bool(selected) and PUBLISHED not in (selected or ())
 
 
 def _log_done(context: dg.AssetExecutionContext, done: DatesDone) -> None:

@@ -33,8 +33,8 @@ _ORDERS = {
     Sort.USED: "lifetime_tokens_used DESC, account_id",
 }
 _LIST = """
-SELECT account_id, status, balance_level, balance, lifetime_tokens_used, lifetime_tokens_purchased, lifetime_spent_cents,
-    currency, strftime(updated_at, '%Y-%m-%d') AS updated
+SELECT account_id, status, balance_level, balance, lifetime_tokens_used, lifetime_tokens_purchased,
+    lifetime_spent_cents, currency, strftime(updated_at, '%Y-%m-%d') AS updated
 FROM books.token_accounts WHERE $status IS NULL OR status = $status ORDER BY
 """
 _ACCOUNT = """
@@ -49,8 +49,8 @@ FROM finance.lot_balances WHERE account_id = $account AND remaining > 0
 ORDER BY priority, expires_at NULLS LAST, effective_at
 """
 _TRANSACTIONS = """
-SELECT account_seq, occurred_at::VARCHAR AS occurred_at, transaction_type, token_amount, balance_after, amount_cents, currency,
-    transaction_id::VARCHAR AS transaction_id, description
+SELECT account_seq, occurred_at::VARCHAR AS occurred_at, transaction_type, token_amount, balance_after, amount_cents,
+    currency, transaction_id::VARCHAR AS transaction_id, description
 FROM books.token_transactions WHERE account_id = $account ORDER BY account_seq DESC LIMIT $last
 """
 _HELD = "SELECT count(*) AS calls FROM finance.held WHERE account_id = $account"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DISPOSITIONS = tuple(disposition.value for disposition in Disposition)
 _FIGURES = ("usage_rows", "ledger_rows", "held_rows", "tokens_billed", "tokens_credited")
-_HEADING = f"{'Date':<10}  {'Posting':>7}  {'Files':>6}  {'Lines':>11}  {'Accepted':>11}  {'Set aside':>9}  {'Tokens billed':>15}"
+_HEADING = "Date        Posting   Files        Lines     Accepted  Set aside    Tokens billed"
 
 
 def bill_dates(
@@ -86,7 +86,8 @@ def billed(folder: BooksFolder, summaries: Sequence[PostingSummary]) -> Billed:
     ids = {"ids": [summary.posting_id for summary in summaries]}
     with open_published(folder.published) as reader:
         passed, total = reader.execute(
-            "SELECT count(*) FILTER (failing_rows = 0), count(*) FROM audit.check_results WHERE list_contains($ids, posting_id)",
+            "SELECT count(*) FILTER (failing_rows = 0), count(*) FROM audit.check_results"
+            " WHERE list_contains($ids, posting_id)",
             ids,
         ).fetchall()[0]
         refused = reader.execute(

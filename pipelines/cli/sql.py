@@ -38,7 +38,8 @@ def command(
 ) -> None:
     """Ask the published copy anything; nothing can be changed.
 
-    It is opened read-only, shut off from files and the network, with all times in UTC. Without -c and -f the query is read from stdin; on a terminal each one up to its `;`, `.quit` ends.
+    It is opened read-only, shut off from files and the network, with all times in UTC. Without -c and -f the
+    query is read from stdin; on a terminal each one up to its `;`, and `.quit` ends.
     """
     from reports.published import open_published
 

@@ -43,7 +43,8 @@ def command(
 ) -> None:
     """Show where the books stand and what waits for them.
 
-    Per date the files waiting, posted, late and blocked; the last posting; the quarantine by reason; what waits and why.
+    Per date the files waiting, posted, late and blocked; the last posting; the quarantine by reason; what waits
+    and why.
     """
     from pipelines.cli.run import show_waiting, waiting_rows
     from pipelines.outlook import look_ahead

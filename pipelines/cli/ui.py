@@ -23,7 +23,8 @@ def command(
 ) -> None:
     """Open the Dagster UI on the books; Ctrl-C ends it.
 
-    Asset graph, billing dates, checks, schedules. It listens on this machine only and shows the same runs as `tollbook run`.
+    Asset graph, billing dates, checks, schedules. It listens on this machine only and shows the
+    same runs as `tollbook run`.
     """
     import webbrowser
 

@@ -32,7 +32,8 @@ def command(
 ) -> None:
     """Prove the books, or rebuild them and compare.
 
-    Every check over full history, every sealed row, the journals, the published copy. A failing check is a critical finding. The outcome is appended to audit.verifications.
+    Every check over full history, every sealed row, the journals, the published copy. A failing check is a
+    critical finding. The outcome is appended to audit.verifications.
     """
     if adopt and not rebuild:
         raise ConfigurationError("--adopt: only together with --rebuild")

@@ -27,7 +27,9 @@ def test_nightly_schedule_asks_for_yesterday(dagster_instance: dg.DagsterInstanc
     """At 01:00 UTC the day before is billed, with the undated files."""
     at = datetime(2026, 9, 4, 1, tzinfo=UTC)
     context = dg.build_schedule_context(
-        instance=dagster_instance, scheduled_execution_time=at, repository_def=definitions(START, LAST).get_repository_def()
+        instance=dagster_instance,
+        scheduled_execution_time=at,
+        repository_def=definitions(START, LAST).get_repository_def(),
     )
     request = billing_daily(context)
     assert isinstance(request, dg.RunRequest)

@@ -100,7 +100,9 @@ def test_failing_check_turns_red(tmp_path: Path) -> None:
         assert instance.get_runs(limit=1)[0].status is dg.DagsterRunStatus.FAILURE
         red = [
             result
-            for event in instance.all_logs(instance.get_runs(limit=1)[0].run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+            for event in instance.all_logs(
+                instance.get_runs(limit=1)[0].run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION
+            )
             if event.dagster_event is not None
             and not (result := event.dagster_event.asset_check_evaluation_data).passed
         ]

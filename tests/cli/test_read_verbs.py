@@ -1,0 +1,153 @@
+"""The verbs that only look: status, accounts, quarantine, doctor, verify; text and JSON say the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import duckdb
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Command
+
+
+def test_status_tells_what_was_posted_and_held(tollbook: Command) -> None:
+    """Per date what was posted, and the quarantine by reason."""
+    status = tollbook("--json", "status").document
+    assert [(row["date"], row["posted"]) for row in status["dates"]] == [("2026-09-01", 2), ("2026-09-02", 1)]
+    assert {row["reason"]: row["lines"] for row in status["quarantine"]} == {"unknown_account": 1, "invalid_json": 1}
+    assert status["waiting"] == []
+
+
+def test_status_tells_a_late_file_that_waits(tollbook: Command) -> None:
+    """A file of a billed date waits for the last one billed and counts as late."""
+    (tollbook.root / "usage/2026-09-01-b.jsonl").write_text("{}\n", encoding="utf-8")
+    status = tollbook("--json", "status").document
+    assert status["dates"][-1] | {"date": "2026-09-02", "waiting": 1, "late": 1} == status["dates"][-1]
+    assert "usage/2026-09-01-b.jsonl" in tollbook("status").out
+
+
+def test_accounts_are_listed_with_balances(tollbook: Command) -> None:
+    """10,000 welcome tokens less what was billed, in both forms."""
+    listed = tollbook("--json", "accounts", "list").document
+    assert {row["account_id"]: row["balance"] for row in listed["accounts"]} == {"ada": 9_700, "bob": 9_850}
+    assert "9,700" in tollbook("accounts", "list").out
+
+
+def test_account_is_shown_with_lots_and_ledger(tollbook: Command) -> None:
+    """One account: figures, open lots, last ledger rows."""
+    shown = tollbook("--json", "accounts", "show", "ada").document
+    assert shown["account"]["balance"] == sum(lot["remaining"] for lot in shown["lots"])
+    assert shown["transactions"][0]["balance_after"] == 9_700
+    assert "Open lots" in tollbook("accounts", "show", "ada").out
+
+
+def test_unknown_account_is_a_usage_error(tollbook: Command) -> None:
+    """An account that the books do not know ends with 2 and says how to find one."""
+    shown = tollbook("accounts", "show", "nobody")
+    assert (shown.code, "tollbook accounts list" in shown.err) == (2, True)
+
+
+def test_quarantine_is_valued_at_the_settings_of_today(tollbook: Command) -> None:
+    """1,000 tokens of a stranger at x 1.5; a line that cannot be read has no value."""
+    listed = tollbook("--json", "quarantine", "list").document
+    valued = {row["reason"]: (row["tokens_at_stake"], row["not_valued"]) for row in listed["reasons"]}
+    assert valued == {"unknown_account": (1_500, 0), "invalid_json": (0, 1)}
+    assert listed["tokens_at_stake"] == 1_500
+
+
+def test_quarantined_raw_text_cannot_steer_the_terminal(tollbook: Command) -> None:
+    """The raw bytes of a held line are shown with their control characters escaped."""
+    shown = tollbook("quarantine", "show", "--reason", "invalid_json")
+    assert shown.code == 0
+    assert "\\x1b[31m" in shown.out
+    assert "\x1b" not in shown.out
+
+
+def test_retry_posts_what_passes_now(tollbook: Command) -> None:
+    """Once the account is there, the retried call is billed and no longer held."""
+    accounts = '{"account_id": "stranger", "created_at": "2026-09-01T00:00:00Z", "updated_at": "2026-09-01T00:00:00Z"}\n'
+    (tollbook.root / "accounts/more.jsonl").write_text(accounts, encoding="utf-8")
+    assert tollbook("run").code == 0
+    retried = tollbook("--json", "quarantine", "retry", "--reason", "unknown_account").document
+    assert (retried["resolved"], retried["tokens_billed"]) == (1, 1_500)
+
+
+def test_retry_wants_to_be_told_what(tollbook: Command) -> None:
+    """Neither a filter nor --all, and a filter that matches nothing, are usage errors."""
+    assert tollbook("quarantine", "retry").code == 2
+    assert tollbook("quarantine", "retry", "--reason", "nothing_like_it").code == 2
+    assert tollbook("quarantine", "show", "--line", "3").code == 2
+
+
+def test_doctor_finds_healthy_books_healthy(tollbook: Command) -> None:
+    """Only the fixed clock of the test is worth a warning."""
+    seen = tollbook("--json", "doctor")
+    assert seen.code == 0
+    assert [item["what"] for item in seen.document["examined"] if item["verdict"] != "ok"] == ["clock"]
+
+
+def test_doctor_finds_and_cuts_a_torn_line(tollbook: Command) -> None:
+    """A torn last line is a failure with its remedy; --fix cuts it and nothing else."""
+    before = tollbook.folder.posting_log.read_bytes()
+    tollbook.folder.posting_log.write_bytes(before + b'{"seq":')
+    torn = tollbook("doctor")
+    assert torn.code == 3
+    assert "doctor --fix" in torn.out
+    assert tollbook("doctor", "--fix").code == 0
+    assert tollbook.folder.posting_log.read_bytes() == before
+
+
+def test_doctor_finds_a_missing_database(tollbook: Command) -> None:
+    """A journal without its database is a failure that names the rebuild."""
+    tollbook.folder.database.unlink()
+    seen = tollbook("doctor")
+    assert (seen.code, "--rebuild --adopt" in seen.out) == (3, True)
+
+
+def test_doctor_finds_missing_guards(tollbook: Command) -> None:
+    """A database whose append-only triggers were dropped is a failure."""
+    with duckdb.connect(str(tollbook.folder.database)) as connection:
+        connection.execute("DROP TRIGGER books_token_usage_update ON books.token_usage").complete()
+    seen = {item["what"]: item["verdict"] for item in tollbook("--json", "doctor").document["examined"]}
+    assert seen["append-only guards"] == "fail"
+
+
+def test_verify_passes_sound_books_and_keeps_the_outcome(tollbook: Command) -> None:
+    """Every check passes, exit 0, and the outcome stands in audit.verifications."""
+    verified = tollbook("--json", "verify")
+    assert verified.code == 0, verified.err
+    assert verified.document["checks_passed"] == verified.document["checks_total"]
+    with duckdb.connect(str(tollbook.folder.database), read_only=True) as connection:
+        kept = connection.execute("SELECT count(*), bool_and(passed) FROM audit.verifications").fetchall()
+    assert kept == [(verified.document["checks_total"], True)]
+
+
+def test_verify_finds_a_changed_ledger_row(tollbook: Command) -> None:
+    """A row that was changed past its guard fails its check and its seal: critical, exit 3, or 0 with --fail-on never."""
+    with duckdb.connect(str(tollbook.folder.database)) as connection:
+        connection.execute("DROP TRIGGER books_token_transactions_update ON books.token_transactions").complete()
+        connection.execute(
+            "UPDATE books.token_transactions SET description = 'forged' WHERE account_id = 'ada' AND account_seq = 2"
+        ).fetchall()
+    verified = tollbook("--json", "verify")
+    failed = {check["name"] for check in verified.document["checks"] if not check["passed"]}
+    assert (verified.code, failed) == (3, {"block_hashes", "published_copy"})
+    assert tollbook("verify", "--fail-on", "never").code == 0
+
+
+def test_verify_finds_an_edited_journal(tollbook: Command) -> None:
+    """A journal whose line was edited is a finding, not a crash."""
+    text = tollbook.folder.posting_log.read_text(encoding="utf-8")
+    tollbook.folder.posting_log.write_text(text.replace('"received":', '"recieved":', 1), encoding="utf-8")
+    verified = tollbook("--json", "verify")
+    failed = {check["name"] for check in verified.document["checks"] if not check["passed"]}
+    assert (verified.code, "posting_journal" in failed) == (3, True)
+
+
+def test_verify_finds_a_published_copy_of_something_else(tollbook: Command) -> None:
+    """A published copy with a changed balance is found."""
+    with duckdb.connect(str(tollbook.folder.published)) as connection:
+        connection.execute("UPDATE books.token_accounts SET balance = balance + 1 WHERE account_id = 'ada'").fetchall()
+    verified = tollbook("--json", "verify")
+    failed = {check["name"] for check in verified.document["checks"] if not check["passed"]}
+    assert failed == {"published_copy"}
