@@ -4,8 +4,9 @@ All three are off until somebody switches them on: opening a web page must not b
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, timedelta
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -45,9 +46,9 @@ def range_tags(first: date, through: date) -> dict[str, str]:
     return {RANGE_START: first.isoformat(), RANGE_END: through.isoformat()}
 
 
-def run_config(*, include_undated: bool) -> dg.RunConfig:
+def run_config(*, include_undated: bool, loggers: Mapping[str, Any] | None = None) -> dg.RunConfig:
     """The configuration of a billing run."""
-    return dg.RunConfig(ops={"posting": PostingConfig(include_undated=include_undated)})
+    return dg.RunConfig(ops={"posting": PostingConfig(include_undated=include_undated)}, loggers=dict(loggers or {}))
 
 
 @dg.schedule(

@@ -115,7 +115,7 @@ def full_verification() -> dg.AssetChecksDefinition:
                     "view": check.view,
                 }
                 if failing:
-                    metadata["first_rows"] = preview(connection, f"SELECT * FROM {check.view}")
+                    metadata["first_rows"] = preview(connection, f"FROM {check.view}")
                 yield dg.AssetCheckResult(
                     check_name=check.name,
                     asset_key=PUBLISHED,

@@ -31,7 +31,7 @@ compute_logs:
 PROCESS_TAG = "tollbook/process"
 
 
-def materialize_range(  # noqa: PLR0913 what a run is told is all that there is to tell
+def materialize_range(
     folder: BooksFolder,
     first: date,
     through: date,
@@ -62,7 +62,7 @@ def materialize_range(  # noqa: PLR0913 what a run is told is all that there is 
             job.execute_in_process(
                 instance=instance,
                 resources={"books": BooksResource(path=str(folder.root), env=env or "", wait_seconds=0)},
-                run_config={**run_config(include_undated=bare).to_config_dict(), **_QUIET},
+                run_config=run_config(include_undated=bare, loggers=_QUIET),
                 tags={
                     **range_tags(first, through),
                     PROCESS_TAG: str(os.getpid()),
@@ -74,7 +74,7 @@ def materialize_range(  # noqa: PLR0913 what a run is told is all that there is 
     return observer.summaries
 
 
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 
 
 def prepare_home(folder: BooksFolder) -> Path:

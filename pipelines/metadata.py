@@ -16,7 +16,7 @@ CELL_WIDTH = 40
 NO_POSTING = 1 << 62
 """Above every posting number: what a run that posted nothing asks from."""
 
-Metadata = dict[str, dg.MetadataValue[object] | int | str]
+Metadata = dict[str, dg.MarkdownMetadataValue | dg.PathMetadataValue | int | str]
 
 _FIGURES: Mapping[dg.AssetKey, tuple[str, ...]] = {
     USAGE_FILES: (

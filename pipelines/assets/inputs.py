@@ -9,39 +9,31 @@ RATES = dg.AssetKey(["inputs", "rates"])
 PACKAGES = dg.AssetKey(["inputs", "packages"])
 ADMIN_JOURNAL = dg.AssetKey(["inputs", "admin_journal"])
 
-_DESCRIPTIONS: dict[dg.AssetKey, tuple[str, str]] = {
-    USAGE_LOGS: (
-        "Raw usage logs as the app or its gateway wrote them: one record per model call, in JSONL, CSV or Parquet. "
-        "Found by the `[[usage]]` blocks of tollbook.toml.",
-        "file",
-    ),
-    ACCOUNTS: (
-        "The app's accounts, one record per version of an account. A later record replaces the earlier one from its "
-        "`updated_at` on.",
-        "file",
-    ),
-    CREDITS: (
-        "The app's own record of what added tokens to an account: purchases, grants, bonuses, refunds. Tokens are whole "
-        "numbers, money is whole cents beside a currency.",
-        "file",
-    ),
-    RATES: (
-        "Effective-dated system settings and price rules (rates.toml). A call is priced by the version in force when it "
-        "happened.",
-        "toml",
-    ),
-    PACKAGES: ("The token packages on sale (packages.toml): tokens, and a price in cents per currency.", "toml"),
-    ADMIN_JOURNAL: (
-        "What an administrator did by hand through `tollbook admin`: grants, deductions, blocks. Append-only and "
-        "hash-chained.",
-        "json",
-    ),
+_DESCRIPTIONS = {
+    USAGE_LOGS: """Raw usage logs as the app or its gateway wrote them: one record per model call.
+
+JSONL, CSV or Parquet, found by the `[[usage]]` blocks of tollbook.toml.""",
+    ACCOUNTS: """The app's accounts, one record per version of an account.
+
+A later record replaces the earlier one from its `updated_at` on.""",
+    CREDITS: """The app's own record of what added tokens to an account: purchases, grants, bonuses, refunds.
+
+Tokens are whole numbers, money is whole cents beside a currency.""",
+    RATES: """Effective-dated system settings and price rules (rates.toml).
+
+A call is priced by the version in force when it happened.""",
+    PACKAGES: "The token packages on sale (packages.toml): whole tokens, and a price in cents per currency.",
+    ADMIN_JOURNAL: """What an administrator did by hand through `tollbook admin`: grants, deductions, blocks.
+
+Append-only and hash-chained.""",
 }
+
+_KINDS = {USAGE_LOGS: "file", ACCOUNTS: "file", CREDITS: "file", RATES: "toml", PACKAGES: "toml", ADMIN_JOURNAL: "json"}
 
 
 def input_specs() -> list[dg.AssetSpec]:
     """One external asset per input, so that the lineage begins where the data does."""
     return [
-        dg.AssetSpec(key, description=description, kinds={kind}, group_name="inputs")
-        for key, (description, kind) in _DESCRIPTIONS.items()
+        dg.AssetSpec(key, description=description, kinds={_KINDS[key]}, group_name="inputs")
+        for key, description in _DESCRIPTIONS.items()
     ]

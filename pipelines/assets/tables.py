@@ -97,6 +97,6 @@ def _columns() -> list[tuple[str, str, str, bool, str | None]]:
         for name in sql_names("migrations"):
             connection.execute(sql_text(name))
         return connection.execute(
-            "SELECT schema_name || '.' || table_name, column_name, data_type, is_nullable, comment FROM duckdb_columns()"
-            " WHERE NOT internal ORDER BY schema_name, table_name, column_index"
+            "SELECT schema_name || '.' || table_name, column_name, data_type, is_nullable, comment"
+            " FROM duckdb_columns() WHERE NOT internal ORDER BY schema_name, table_name, column_index"
         ).fetchall()

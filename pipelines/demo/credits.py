@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from pipelines.demo.accounts import bonus_account
-from pipelines.demo.dates import SECOND_MS, at_ms, iso, month
+from pipelines.demo.dates import SECOND_MS, at_ms, delivery_before, iso, month
 from pipelines.demo.prices import PACKAGES, WELCOME_TOKENS, Package
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 FLOOR_TOKENS = 40_000
 BONUS_TOKENS = 5_000
-BONUS_FROM_MS = at_ms(date(2026, 8, 20), hour=10)
-BONUS_EXPIRES_MS = at_ms(date(2026, 9, 20))
+BONUS_FROM_MS = at_ms(date(2026, 8, 21), hour=10)
+BONUS_EXPIRES_MS = at_ms(date(2026, 9, 21))
 _REFUND_TOKENS = 150_000
 _REFUND_SHARE = 5
 _UPGRADE_EVERY = 3
@@ -43,13 +43,16 @@ class Treasury:
         self._plant(accounts)
 
     def spend(self, account_id: str, tokens: int, occurred_ms: int) -> None:
-        """Take a call's tokens; a regular customer who runs low buys a minute before the call."""
+        """Take a call's tokens; a regular customer who runs low bought before, on a day with files.
+
+        Few days with something to bill keep the demo fast.
+        """
         self.balances[account_id] -= tokens
         if account_id == self._bonus_account and BONUS_FROM_MS <= occurred_ms < BONUS_EXPIRES_MS:
             self._bonus_used += tokens
         account = self._accounts[account_id]
         while account.regular and self.balances[account_id] < FLOOR_TOKENS:
-            self._buy(account, max(account.created_ms + SECOND_MS, occurred_ms - 60 * SECOND_MS))
+            self._buy(account, max(account.created_ms + SECOND_MS, delivery_before(occurred_ms - 60 * SECOND_MS)))
 
     def expire(self) -> int:
         """Let the unused part of the bonus go; it burns before every other lot of its account. Returns the tokens."""
@@ -68,13 +71,13 @@ class Treasury:
     def _plant(self, accounts: tuple[Account, ...]) -> None:
         buyer, granted, rewarded = accounts[0], accounts[2], accounts[3]
         pro = PACKAGES[1]
-        payment = self._purchase(buyer, at_ms(date(2026, 8, 4), hour=9), pro)
+        payment = self._purchase(buyer, at_ms(date(2026, 8, 3), hour=9), pro)
         # A fifth of the money comes back, so a fifth of the tokens goes.
         refund: Row = {"amount_cents": -(pro.prices[buyer.currency] // _REFUND_SHARE), "currency": buyer.currency}
         refund |= {"stripe_payment_intent_id": payment, "stripe_refund_id": "re_demo000001"}
-        self._add(buyer, at_ms(date(2026, 8, 25), hour=15), "refund", -_REFUND_TOKENS, refund)
+        self._add(buyer, at_ms(date(2026, 8, 28), hour=15), "refund", -_REFUND_TOKENS, refund)
         self._add(granted, at_ms(date(2026, 9, 2), hour=11), "admin_grant", 20_000, {"admin_user_id": "admin01"})
-        self._add(rewarded, at_ms(date(2026, 9, 9), hour=8), "bonus", 2_500, {"description": "Referral"})
+        self._add(rewarded, at_ms(date(2026, 9, 7), hour=8), "bonus", 2_500, {"description": "Referral"})
         expiring: Row = {"expires_at": iso(BONUS_EXPIRES_MS), "description": "Summer promotion"}
         self._add(bonus_account(accounts), BONUS_FROM_MS, "bonus", BONUS_TOKENS, expiring)
         for number in range(_APP_USAGE_ROWS):

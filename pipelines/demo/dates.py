@@ -1,4 +1,4 @@
-"""The demo's three months, cut into files: daily in a month's first week, weekly after it. Times are epoch ms, UTC."""
+"""The demo's three months, cut into files: daily as a month begins, weekly after that. Times are epoch ms, UTC."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ SECOND_MS = 1_000
 DAY_MS = 86_400 * SECOND_MS
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTHS = ((2026, 8), (2026, 9), (2026, 10))
-_APP_DAYS = (1, 2, 3, 4, 5, 6, 7, 14, 21, 28)
-_GATEWAY_DAYS = (5, 7, 14, 21, 28)
+DELIVERY_DAYS = (1, 2, 3, 7, 14, 21, 28)
+_GATEWAY_DAYS = (7, 14, 21, 28)
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,14 @@ def iso(ms: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % SECOND_MS:03d}Z"
 
 
+def delivery_before(ms: int) -> int:
+    """The same time of day on the last day up to then that has files."""
+    day = _EPOCH.date() + timedelta(days=ms // DAY_MS)
+    while day.day not in DELIVERY_DAYS:
+        day -= timedelta(days=1)
+    return at_ms(day) + ms % DAY_MS
+
+
 def month(ms: int) -> str:
     """`2026-08` of epoch milliseconds."""
     return iso(ms)[:7]
@@ -55,7 +63,7 @@ def gateway_path(day: date) -> str:
 
 def file_slots() -> tuple[FileSlot, ...]:
     """Every ordinary usage file, by date, the app's before the gateway's."""
-    app = [FileSlot("app", day, app_path(day), begin, end) for day, begin, end in _windows(_APP_DAYS)]
+    app = [FileSlot("app", day, app_path(day), begin, end) for day, begin, end in _windows(DELIVERY_DAYS)]
     gateway = [FileSlot("gateway", day, gateway_path(day), begin, end) for day, begin, end in _windows(_GATEWAY_DAYS)]
     return tuple(sorted([*app, *gateway], key=lambda slot: (slot.day, slot.stream)))
 

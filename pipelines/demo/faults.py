@@ -58,7 +58,7 @@ class Faults:
         self._failed()
         self._images()
         self._actors()
-        for path in (app_path(date(2026, 8, 2)), app_path(date(2026, 9, 4)), gateway_path(date(2026, 10, 21))):
+        for path in (app_path(date(2026, 8, 2)), app_path(date(2026, 9, 3)), gateway_path(date(2026, 10, 21))):
             self._put(path, *[Planted(b"", "blank")] * 2)
         self.refused = [app_line(self._call(at_ms(date(2026, 9, 10), hour=h))) for h in range(REFUSED_LINES)]
         self.forged = [app_line(self._call(at_ms(date(2026, 10, 9), hour=h))) for h in range(REFUSED_LINES)]
@@ -115,7 +115,7 @@ class Faults:
     def _late(self) -> None:
         # Delivered three to five weeks after they happened, some on the other side of the price change.
         for number, log in enumerate(("app",) * 10 + ("gateway",) * 5):
-            day = (date(2026, 10, 5), date(2026, 9, 14), date(2026, 10, 28))[number % 3]
+            day = (date(2026, 10, 7), date(2026, 9, 14), date(2026, 10, 28))[number % 3]
             self._add(log, day, self._call(at_ms(day, hour=8) - (21 + number) * DAY_MS))
 
     def _edges(self) -> None:
@@ -129,7 +129,7 @@ class Faults:
 
     def _failed(self) -> None:
         for log, day, delivered, count in (
-            ("app", date(2026, 10, 6), date(2026, 10, 6), 6),
+            ("app", date(2026, 10, 7), date(2026, 10, 7), 6),
             ("gateway", date(2026, 10, 10), date(2026, 10, 14), 4),
         ):
             for hour in range(count):
@@ -155,7 +155,7 @@ class Faults:
             self._fixed(bonus_account(self._accounts), date(2026, 9, 3), number, 600)
         for account in overdrawn_accounts(self._accounts):
             for number in range(8):
-                self._fixed(account, date(2026, 10, 4), number, 2_000)
+                self._fixed(account, date(2026, 10, 3), number, 2_000)
 
     def _fixed(self, account: Account, day: date, number: int, tokens: int) -> None:
         made = tokens // 4

@@ -9,7 +9,6 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, AnyStr
 
-import polars as pl
 import pyarrow as pa
 
 from billing_core.vocabulary import Reason
@@ -59,7 +58,7 @@ class Batch:
 
     def for_file(self, file_id: int) -> Batch:
         """The same batch with a column file_id."""
-        column = pl.repeat(file_id, self.table.num_rows, dtype=pl.Int64, eager=True).to_arrow()
+        column = pa.repeat(pa.scalar(file_id, pa.int64()), self.table.num_rows)
         return Batch(self.table.append_column("file_id", column), self.lenient_json, self.long_numbers)
 
 
@@ -68,7 +67,7 @@ def joined(parts: Sequence[Batch]) -> Batch:
     if len(parts) == 1:
         return parts[0]
     table = pa.concat_tables([part.table for part in parts]).combine_chunks()
-    table = table.set_column(0, "i", pl.int_range(table.num_rows, eager=True, dtype=pl.Int64).to_arrow())
+    table = table.set_column(0, "i", pa.arange(0, table.num_rows))
     return Batch(table, any(part.lenient_json for part in parts), any(part.long_numbers for part in parts))
 
 
@@ -220,7 +219,7 @@ def _table(
 ) -> pa.Table:
     count = len(lines)
     columns = [
-        pl.int_range(count, eager=True, dtype=pl.Int64).to_arrow(),
+        pa.arange(0, count),
         _numbers(line_numbers),
         _ones_or(record_numbers, count),
     ]
@@ -242,10 +241,10 @@ def _table(
 def _ones_or(record_numbers: Sequence[int] | None, count: int) -> pa.Array:
     if record_numbers is not None:
         return pa.array(record_numbers, pa.int32())
-    return pl.repeat(1, count, dtype=pl.Int32, eager=True).to_arrow()
+    return pa.repeat(pa.scalar(1, pa.int32()), count)
 
 
 def _numbers(numbers: Sequence[int]) -> pa.Array:
-    if isinstance(numbers, range) and len(numbers) > 0:
-        return pl.int_range(numbers.start, numbers.stop, eager=True, dtype=pl.Int64).to_arrow()
+    if isinstance(numbers, range):
+        return pa.arange(numbers.start, numbers.stop)
     return pa.array(numbers, pa.int64())

@@ -51,9 +51,11 @@ def read_posting(
     received: dict[int, int] = {}
     unreadable: dict[int, str] = {}
     for kind in KINDS:
+        mine = [(file, source) for file, source in files if source.kind == kind]
+        if not mine:
+            continue
         reader = _Reader(con, context, kind)
         uncounted = []
-        mine = [(file, source) for file, source in files if source.kind == kind]
         for file, source in mine:
             try:
                 count = reader.read_file(file, source)
@@ -123,6 +125,7 @@ class _Reader:
         self._kind = kind
         self._retried = retried
         self._waiting: list[tuple[int, Batch]] = []
+        self._waiting_rows = self._waiting_bytes = 0
         self._place: _Place | None = None
         self._next_row = 1
         if kind != "accounts":
@@ -150,24 +153,34 @@ class _Reader:
 
     def forget(self, file_id: int) -> None:
         """Remove every trace of a file that turned out unreadable."""
-        self._waiting = [item for item in self._waiting if item[0] != file_id]
+        self._wait([item for item in self._waiting if item[0] != file_id])
         for table in (self._table, "quarantined_records", "pending_versions"):
             self._con.execute(f"DELETE FROM {table} WHERE file_id = ?", [file_id])
 
     def _queue(self, file_id: int, batch: Batch, place: _Place) -> None:
-        waiting = sum(item.table.num_rows for _, item in self._waiting)
-        size = sum(item.table.nbytes for _, item in self._waiting) + batch.table.nbytes
-        if place != self._place or waiting + batch.table.num_rows > BATCH_RECORDS or size > _BATCH_BYTES:
+        rows, size = batch.table.num_rows, batch.table.nbytes
+        if (
+            place != self._place
+            or self._waiting_rows + rows > BATCH_RECORDS
+            or self._waiting_bytes + size > _BATCH_BYTES
+        ):
             self.flush()
         self._place = place
         self._waiting.append((file_id, batch.for_file(file_id)))
+        self._waiting_rows += rows
+        self._waiting_bytes += size
+
+    def _wait(self, items: list[tuple[int, Batch]]) -> None:
+        self._waiting = items
+        self._waiting_rows = sum(item.table.num_rows for _, item in items)
+        self._waiting_bytes = sum(item.table.nbytes for _, item in items)
 
     def flush(self) -> None:
         """Classify what is queued."""
         if not self._waiting or self._place is None:
             return
         batch = joined([item for _, item in self._waiting])
-        self._waiting = []
+        self._wait([])
         con, profile = self._con, self._place.source.profile
         con.register("intake_batch", batch.table)
         try:

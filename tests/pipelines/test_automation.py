@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -92,7 +92,7 @@ def test_weekly_verification_finds_an_altered_balance(tmp_path: Path, dagster_in
     assert "account-1" in str(failing["account_balance"]["first_rows"].value)
 
 
-def _failing(folder: BooksFolder, instance: dg.DagsterInstance) -> dict[str, dict[str, dg.MetadataValue[object]]]:
+def _failing(folder: BooksFolder, instance: dg.DagsterInstance) -> dict[str, dict[str, Any]]:
     job = definitions(START, LAST).resolve_job_def(verification_job.name)
     result = job.execute_in_process(
         instance=instance, resources={"books": BooksResource(path=str(folder.root))}, raise_on_error=False

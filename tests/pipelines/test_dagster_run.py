@@ -87,7 +87,7 @@ def test_date_before_the_start_is_refused(tmp_path: Path) -> None:
 
 
 def test_failing_check_turns_red(tmp_path: Path) -> None:
-    """A head altered in the file: the date is rolled back, its check fails in Dagster, the run fails, the date before stands."""
+    """A balance altered in the file: the date is rolled back, its check and the run fail, the date before stands."""
     folder = small_books(tmp_path, dates=1)
     materialize_range(folder, START, START)
     alter(folder.database, DEFECT)

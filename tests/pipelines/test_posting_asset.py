@@ -28,7 +28,8 @@ def test_direct_call_yields_every_table_and_every_check(tmp_path: Path, dagster_
     observer = Observer()
     context = dg.build_asset_context(partition_key=START.isoformat(), instance=dagster_instance)
     books = BooksResource(path=str(small_books(tmp_path).root), wait_seconds=0)
-    events = list(_posting()(context=context, config=PostingConfig(), books=books, observer=observer))
+    called: Any = _posting()(context=context, config=PostingConfig(), books=books, observer=observer)
+    events = list(called)
     assert [event.asset_key for event in events if isinstance(event, dg.MaterializeResult)] == list(TABLES)
     results = {event.check_name: event.passed for event in events if isinstance(event, dg.AssetCheckResult)}
     assert results == dict.fromkeys(delta_checks(), True)
