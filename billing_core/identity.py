@@ -10,7 +10,7 @@ import hashlib
 import json
 from uuid import UUID
 
-_VARIANTS = "89ab" * 4
+_VARIANTS = "89ab"
 
 
 def source_digest(kind: str, source_id: str) -> str:
@@ -29,5 +29,5 @@ def derived_id(occurred_us: int, kind: str, source_id: str) -> UUID:
         message = f"an id needs a time between 1970 and 10889, got {occurred_us} microseconds"
         raise ValueError(message)
     digest = source_digest(kind, source_id)
-    variant = _VARIANTS[int(digest[3], 16)]
+    variant = _VARIANTS[int(digest[3], 16) >> 2]
     return UUID(f"{milliseconds:012x}8{digest[:3]}{variant}{digest[4:19]}")

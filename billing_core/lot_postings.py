@@ -106,12 +106,14 @@ def settle_postings(
 
     entries: entry_id, account_id, seq_in_account (ledger order), occurred_us (not falling in that order), kind (credit,
     debit, take_back, release), tokens (> 0), lot_id, priority, effective_us, expires_us, interval_from, interval_to,
-    and optionally named_entry_id; see Entry. horizon_us, posted_until_us: see settle. cuts_us: instants that no burn may span, such as the starts of
+    and optionally named_entry_id and other_intervals; see Entry. horizon_us, posted_until_us: see settle. cuts_us: instants that no burn may span, such as the starts of
     periods; allocated_us of a burn is the newest debit's of its run.
     Raises IntegrityError on entries out of order and where settle does.
     """
     if "named_entry_id" not in entries.columns:
         entries = entries.with_columns(named_entry_id=pl.lit(None, pl.Int64))
+    if "other_intervals" not in entries.columns:
+        entries = entries.with_columns(other_intervals=pl.lit(None, pl.List(pl.Int64)))
     ordered = _in_ledger_order(entries)
     runs = _Cursor(_runs(ordered, _boundaries(ordered, state.lots, cuts_us)))
     movements = Movements()
@@ -232,6 +234,7 @@ def _runs(ordered: pl.DataFrame, boundaries: pl.DataFrame) -> pl.DataFrame:
         "first_row",
         _lengths(ordered, firsts).alias("rows"),
         "named_entry_id",
+        "other_intervals",
     )
 
 

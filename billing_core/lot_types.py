@@ -23,6 +23,7 @@ class Entry(NamedTuple):
     from the lot lot_id. tokens is above zero and, for a run, the sum of its debits. entry_id, occurred_us: of the run's
     first debit; last_us: of its last. priority, effective_us and expires_us (after the last instant) are a credit's.
     named_entry_id: for a release of a row of this very posting, that row's entry_id, in place of an interval.
+    other_intervals: for a release of a call that was raised before, where its raises stand: from, to, from, to ...
     """
 
     entry_id: int
@@ -39,6 +40,7 @@ class Entry(NamedTuple):
     first_row: int = 0
     rows: int = 1
     named_entry_id: int | None = None
+    other_intervals: Sequence[int] | None = None
 
 
 @dataclass(slots=True)

@@ -241,7 +241,11 @@ class _Settler:
         a, b = entry.interval_from, entry.interval_to
         if entry.named_entry_id is not None:
             a, b = self.spans.get(entry.named_entry_id, (a, b))
-        pieces = tape.newest(tape.overlaps(coverage, a, b) + tape.overlaps(self.account.debt, a, b), entry.tokens)
+        others = entry.other_intervals or ()
+        found: list[tape.Piece] = []
+        for left, right in [(a, b), *zip(others[::2], others[1::2], strict=True)]:
+            found += tape.overlaps(coverage, left, right) + tape.overlaps(self.account.debt, left, right)
+        pieces = tape.newest(found, entry.tokens)
         for start, end, owner in pieces:
             tape.cut(self.account.debt if owner is None else coverage, start, end)
             self._allocate(owner, "release", start, end, end - start, entry.occurred_us)

@@ -139,6 +139,7 @@ class Reason(StrEnum):
     UNKNOWN_CURRENCY = "unknown_currency"
     UNKNOWN_STATUS = "unknown_status"
     UNKNOWN_CORRECTED = "unknown_corrected"
+    EXCEEDS_CORRECTED = "exceeds_corrected"
     # ignored on purpose
     BEFORE_START = "before_start"
     NOT_A_LEAF = "not_a_leaf"

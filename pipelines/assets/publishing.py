@@ -43,5 +43,5 @@ def publication(opened: OpenBooks) -> Metadata:
         "path": dg.MetadataValue.path(str(path)),
         "size_bytes": path.stat().st_size,
         **{name: value for name, value in zip(names, found[0], strict=True) if value is not None},
-        "tables": markdown_table(["table", "rows"], tables),
+        "tables": markdown_table(["table", "rows (estimate)"], tables),
     }

@@ -71,7 +71,10 @@ class Done:
 
 @dataclass(frozen=True)
 class PostingHistory:
-    """The log, read: per posting its intent (the last one before its done line), the done lines, the seen dates."""
+    """The log, read: per posting its intent (the last one before its done line), the done lines, the seen dates.
+
+    `last_recorded_at` is that of the last posting that is done: one that was cut off has recorded nothing.
+    """
 
     intents: dict[int, LoggedIntent] = field(default_factory=dict)
     done: list[Done] = field(default_factory=list)
@@ -97,9 +100,14 @@ class PostingLog:
         self.log = HashChainedLog(path, now)
 
     def append_intent(self, intent: Intent) -> str:
-        """Write what a posting is about to take; return the line's hash. Raises IntegrityError if it cannot follow."""
+        """Write what a posting is about to take; return the line's hash. Raises IntegrityError if it cannot follow.
+
+        A posting that was cut off and is announced again in the very same words keeps its line.
+        """
         history = self.read_all()
         _require_next(self.log.path, intent, history)
+        if history.open_intent is not None and history.open_intent.intent == intent:
+            return history.open_intent.hash
         return self.log.append({"kind": "intent", "intent": _intent_to_json(intent)}).hash
 
     def append_done(self, done: Done) -> str:
@@ -133,10 +141,10 @@ class PostingLog:
                         logged = LoggedIntent(_intent_from_json(line.payload["intent"]), line.hash)
                         _require(logged.intent.posting_id == len(done) + 1)
                         intents[logged.intent.posting_id] = logged
-                        last_recorded_at = logged.intent.recorded_at
                     case "done":
                         done.append(_done(line))
                         _require(len(done) in intents and done[-1].posting_id == len(done))
+                        last_recorded_at = intents[len(done)].intent.recorded_at
                     case "seen":
                         day = date.fromisoformat(line.payload["date"])
                         seen.setdefault((line.payload["source"], line.payload["sha256"]), day)

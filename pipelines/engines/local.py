@@ -36,13 +36,12 @@ _KEEP = """
 INSERT INTO usage_rated
 SELECT
     rated.row_id, usage.account_id, usage.occurred_at, usage.supersedes,
-    derived_id(usage.occurred_at, 'event', hex(usage.event_key)),
-    derived_id(usage.occurred_at, 'usage', hex(usage.event_key)),
+    derived_id_of_hex(usage.occurred_at, 'event', hex(usage.event_key)),
+    derived_id_of_hex(usage.occurred_at, 'usage', hex(usage.event_key)),
     rated.settings_version, rated.rate_id, rated.rate_version, rated.charge_type, rated.multiplier_ppm,
     rated.fixed_cost, rated.billable_tokens, rated.rating_reason
 FROM rated_run AS rated
 JOIN classified_usage AS usage USING (row_id)
-ORDER BY row_id
 """
 
 

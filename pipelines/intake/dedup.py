@@ -34,7 +34,7 @@ def resolve(con: DuckDBPyConnection, kind: str, context: ReadContext) -> None:
     _collect_open_conflicts(con, kind)
     _judge(con, kind)
     if kind == "credits":
-        _corrected_must_exist(con)
+        _settle_corrections(con)
     con.execute(
         "DROP TABLE IF EXISTS posted_contents; DROP TABLE IF EXISTS open_contents; DROP TABLE IF EXISTS suspects;"
     )
@@ -119,13 +119,17 @@ def _collect_posted(con: DuckDBPyConnection, kind: str) -> None:
 
 
 def _collect_open_conflicts(con: DuckDBPyConnection, kind: str) -> None:
-    """open_contents(event_key, content): what is held in conflict for a key of this posting and not yet settled."""
+    """open_contents(event_key, content): what is held in conflict for a key of this posting and not yet settled.
+
+    Records with a version have settled theirs before: a conflict of one version binds no other.
+    """
+    unversioned = " AND version IS NULL" if kind == "usage" else ""
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE open_contents AS
         WITH held AS (
             SELECT h.event_key, h.parsed::VARCHAR AS content, {_PLACE} FROM audit.quarantine h
             SEMI JOIN (
-                SELECT event_key FROM classified_{kind} WHERE disposition = '{Disposition.ACCEPTED}'
+                SELECT event_key FROM classified_{kind} WHERE disposition = '{Disposition.ACCEPTED}'{unversioned}
             ) USING (event_key)
             ANTI JOIN (SELECT {_PLACE} FROM classified_{kind} WHERE retried) USING ({_PLACE})
             WHERE h.reason = '{Reason.CONFLICT}' AND h.kind = '{kind}'
@@ -195,18 +199,78 @@ def _name_differences(con: DuckDBPyConnection, kind: str) -> None:
     )
 
 
-def _corrected_must_exist(con: DuckDBPyConnection) -> None:
-    """A positive refund, correction or reversal names a credit of the same account that is posted or comes with it."""
-    con.execute(
+def _settle_corrections(con: DuckDBPyConnection) -> None:
+    """Hold back what names no row of the ledger, or gives back more than its row took.
+
+    A row that is held back stands for none that names it, so this is repeated until nothing changes.
+    """
+    condition = f"disposition = '{Disposition.ACCEPTED}' AND transaction_type IN ({_REVERSING})"
+    if con.execute(f"SELECT count(*) FROM classified_credits WHERE {condition}").fetchall()[0][0] == 0:
+        return
+    while _corrected_must_exist(con) or _no_more_than_taken(con):
+        pass
+
+
+_REVERSING = "'refund', 'correction', 'chargeback_reversal'"
+_POSTED_AT = "greatest(c.occurred_at, c.effective_at)"
+_NAMEABLE = f"""(
+    SELECT account_id, credit_id, transaction_type, token_amount, stripe_payment_intent_id, posted_at FROM books.credits
+    UNION ALL SELECT account_id, credit_id, transaction_type, token_amount, stripe_payment_intent_id, {_POSTED_AT}
+    FROM classified_credits c WHERE disposition = '{Disposition.ACCEPTED}')"""
+
+
+def _corrected_must_exist(con: DuckDBPyConnection) -> bool:
+    """A correction, a reversal, a refund taken back names a credit of its account that enters the ledger before it."""
+    return _held_back(
+        con,
         f"""UPDATE classified_credits c SET disposition = '{Disposition.QUARANTINED}',
             reason = '{Reason.UNKNOWN_CORRECTED}', detail = c.source_credit_id
-        WHERE c.disposition = '{Disposition.ACCEPTED}' AND c.token_amount > 0
-            AND c.transaction_type IN ('refund', 'correction', 'chargeback_reversal')
-            AND NOT EXISTS (FROM books.credits h WHERE h.account_id = c.account_id AND h.credit_id = c.source_credit_id)
-            AND NOT EXISTS (FROM classified_credits o
-                WHERE o.account_id = c.account_id AND o.credit_id = c.source_credit_id
-                AND o.disposition = '{Disposition.ACCEPTED}' AND o.row_id <> c.row_id)"""
+        WHERE c.disposition = '{Disposition.ACCEPTED}'
+            AND (c.transaction_type IN ('correction', 'chargeback_reversal')
+                OR (c.transaction_type = 'refund' AND c.token_amount > 0))
+            AND c.row_id NOT IN (
+                SELECT c.row_id FROM classified_credits c JOIN {_NAMEABLE} n ON n.account_id = c.account_id
+                    AND n.credit_id = c.source_credit_id AND n.credit_id <> c.credit_id
+                    AND (n.posted_at < {_POSTED_AT} OR (n.posted_at = {_POSTED_AT} AND c.token_amount <= 0))
+                UNION ALL
+                SELECT c.row_id FROM classified_credits c JOIN {_NAMEABLE} n ON n.account_id = c.account_id
+                    AND n.stripe_payment_intent_id = c.stripe_payment_intent_id AND n.posted_at <= {_POSTED_AT}
+                    AND n.transaction_type IN ('purchase', 'auto_recharge')
+                WHERE c.source_credit_id IS NULL AND c.token_amount <= 0)""",
     )
+
+
+def _no_more_than_taken(con: DuckDBPyConnection) -> bool:
+    """All that was given back of a row, in the order of time, is at most what it took; a row that took nothing, nothing."""
+    return _held_back(
+        con,
+        f"""UPDATE classified_credits c SET disposition = '{Disposition.QUARANTINED}',
+            reason = '{Reason.EXCEEDS_CORRECTED}', detail = c.source_credit_id
+        WHERE c.row_id IN (
+            WITH giving AS (
+                SELECT NULL AS row_id, account_id, source_credit_id, credit_id, token_amount, posted_at
+                FROM books.credits WHERE token_amount > 0 AND transaction_type IN ({_REVERSING})
+                    AND (account_id, source_credit_id) IN (SELECT (account_id, source_credit_id) FROM classified_credits)
+                UNION ALL
+                SELECT row_id, account_id, source_credit_id, credit_id, token_amount, {_POSTED_AT}
+                FROM classified_credits c WHERE disposition = '{Disposition.ACCEPTED}' AND token_amount > 0
+                    AND transaction_type IN ({_REVERSING})
+            ), running AS (
+                -- What is in the books already counts first: it stands.
+                SELECT *, sum(token_amount) OVER (PARTITION BY account_id, source_credit_id
+                    ORDER BY row_id IS NULL DESC, posted_at, credit_id) AS given_back FROM giving
+            ), taken AS (
+                SELECT account_id, credit_id AS source_credit_id, max(greatest(-token_amount, 0)) AS tokens
+                FROM {_NAMEABLE} GROUP BY ALL
+            )
+            SELECT row_id FROM running JOIN taken USING (account_id, source_credit_id)
+            WHERE row_id IS NOT NULL AND given_back > taken.tokens)""",
+    )
+
+
+def _held_back(con: DuckDBPyConnection, update: str) -> bool:
+    """Whether the statement changed any row."""
+    return bool(con.execute(update).fetchall()[0][0])
 
 
 def number_equal_lines(con: DuckDBPyConnection, source: str, file_id: int, first_line: int) -> None:

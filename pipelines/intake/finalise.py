@@ -101,3 +101,12 @@ def _detail() -> str:
 def content_json(columns: tuple[str, ...] = CONTENT, prefix: str = "") -> str:
     """The JSON text by which contents are compared and shown: the columns in a fixed order."""
     return "to_json({" + ", ".join(f"'{column}': {prefix}{column}" for column in columns) + "})"
+
+
+def held_json(prefix: str = "") -> str:
+    """The JSON of a usage record that is held back: its content, and its version where its source has one."""
+    content = content_json(CONTENT, prefix)
+    return (
+        f"CASE WHEN {prefix}version IS NULL THEN {content} "
+        f"ELSE json_merge_patch({content}, to_json({{'version': {prefix}version::VARCHAR}})) END"
+    )

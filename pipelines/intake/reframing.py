@@ -26,6 +26,10 @@ def content_columns(kind: str) -> tuple[str, ...]:
     return {"usage": finalise.CONTENT, "credits": classify_credits.CONTENT, "accounts": classify_accounts.CONTENT}[kind]
 
 
+def _parsed(kind: str) -> str:
+    return finalise.held_json("c.") if kind == "usage" else finalise.content_json(content_columns(kind), "c.")
+
+
 def keep_quarantined(
     con: DuckDBPyConnection, kind: str, table: str, first_row: int, shape: Shape, *, exploded: bool
 ) -> None:
@@ -43,7 +47,7 @@ def keep_quarantined(
         if exploded
         else ("SELECT file_id, line_no, record_no, coalesce(raw, encode(line)) AS raw, sha FROM intake_batch")
     )
-    parsed = "NULL::JSON" if pending else finalise.content_json(content_columns(kind), "c.")
+    parsed = "NULL::JSON" if pending else _parsed(kind)
     con.execute(
         f"INSERT INTO quarantined_records SELECT c.file_id, c.line_no, c.record_no, c.source, "
         f"'{kind}', c.reason, c.detail, "
@@ -69,7 +73,7 @@ def keep_raw(con: DuckDBPyConnection, kind: str, files: Sequence[tuple[FileToRea
         f"WHERE c.disposition IN {HELD} AND NOT c.retried"
     )
     wanted = {row[0] for row in con.execute("SELECT DISTINCT file_id FROM records_without_raw").fetchall()}
-    parsed = finalise.content_json(content_columns(kind), "c.")
+    parsed = _parsed(kind)
     for file, source in files:
         if file.file_id not in wanted:
             continue

@@ -87,11 +87,14 @@ def integer_status(text: str, value: str, low: int) -> str:
 
 
 def plain_decimal(text: str) -> str:
-    """Decimal text without exponent; NULL where the text is no number."""
+    """Decimal text without exponent; NULL where the text is no number.
+
+    A small number with an exponent keeps 30 decimals, a large one 18: a double printed in full must not be rounded up.
+    """
     return (
         f"CASE WHEN regexp_full_match({text}, '-?[0-9]+([.][0-9]+)?') THEN {text} "
         f"WHEN regexp_full_match({text}, '-?[0-9]+([.][0-9]+)?[eE][+-]?[0-9]+') "
-        f"THEN try_cast({text} AS DECIMAL(38, 18))::VARCHAR END"
+        f"THEN coalesce(try_cast({text} AS DECIMAL(38, 30))::VARCHAR, try_cast({text} AS DECIMAL(38, 18))::VARCHAR) END"
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from billing_core.vocabulary import Disposition, Reason
-from pipelines.intake.finalise import CONTENT, content_json, finalised_sql
+from pipelines.intake.finalise import CONTENT, content_json, finalised_sql, held_json
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -34,6 +34,7 @@ def resolve(con: DuckDBPyConnection, *, auto_create: bool) -> None:
         "CREATE OR REPLACE TEMP TABLE version_verdicts (row_id BIGINT, verdict VARCHAR, reason VARCHAR, detail VARCHAR)"
     )
     _collect_posted(con)
+    _held_versions(con, auto_create=auto_create)
     _same_version(con)
     while _settle_once(con, auto_create=auto_create):
         pass
@@ -58,12 +59,52 @@ def _collect_posted(con: DuckDBPyConnection) -> None:
     )
 
 
+def _held_versions(con: DuckDBPyConnection, *, auto_create: bool) -> None:
+    """A version that is held in conflict stays held: its equal is a duplicate, another content one more conflict.
+
+    Other versions of the event are free. What is posted under the same version is compared later, filled.
+    """
+    con.execute(
+        f"""CREATE OR REPLACE TEMP TABLE held_versions AS
+        SELECT h.event_key, h.parsed::VARCHAR AS content, (h.parsed ->> '$.version')::DECIMAL(38, 9) AS version
+        FROM audit.quarantine h JOIN audit.line_dispositions d USING (file_id, line_no, record_no)
+        ANTI JOIN (SELECT file_id, line_no, record_no FROM pending_versions WHERE retried)
+            USING (file_id, line_no, record_no)
+        WHERE h.reason = '{Reason.CONFLICT}' AND h.kind = 'usage' AND version IS NOT NULL
+            AND h.event_key IN (SELECT event_key FROM pending_versions)
+        GROUP BY h.event_key, h.parsed, file_id, line_no, record_no
+        HAVING arg_max(d.disposition, d.posting_id) = '{Disposition.CONFLICT}'"""
+    )
+    mine = (
+        "SELECT * FROM pending_versions WHERE reason IS NULL AND NOT is_blank "
+        "AND (event_key, version) IN (SELECT (event_key, version) FROM held_versions)"
+    )
+    con.execute(
+        f"""INSERT INTO version_verdicts
+        WITH mine AS (
+            SELECT c.row_id, c.event_key, c.version, {held_json("c.")}::VARCHAR AS content
+            FROM ({finalised_sql(mine, auto_create=auto_create)}) c
+        ), judged AS (
+            SELECT m.*, row_number() OVER (PARTITION BY event_key, version, content ORDER BY row_id) > 1
+                OR EXISTS (FROM held_versions h WHERE h.event_key = m.event_key AND h.content = m.content) AS is_repeat
+            FROM mine m ANTI JOIN posted_events p ON p.event_key = m.event_key AND p.version = m.version
+                AND m.content NOT IN (SELECT content FROM held_versions)
+        )
+        SELECT row_id,
+            CASE WHEN is_repeat THEN '{Disposition.DUPLICATE}' ELSE '{Disposition.CONFLICT}' END,
+            CASE WHEN NOT is_repeat THEN '{Reason.CONFLICT}' END,
+            CASE WHEN NOT is_repeat THEN 'another content of version ' || version || ', which is held' END
+        FROM judged"""
+    )
+    con.execute("DROP TABLE held_versions")
+
+
 def _same_version(con: DuckDBPyConnection) -> None:
     """Rows of one key and one version: equal contents are duplicates of the first, different ones are all conflicts."""
     con.execute(
         f"""INSERT INTO version_verdicts
         WITH rows AS (SELECT row_id, event_key, version, {_mapped_json()}::VARCHAR AS content
-            FROM pending_versions WHERE reason IS NULL AND NOT is_blank),
+            FROM pending_versions ANTI JOIN version_verdicts USING (row_id) WHERE reason IS NULL AND NOT is_blank),
         firsts AS (SELECT event_key, version, content, min(row_id) AS first_row FROM rows GROUP BY ALL),
         contested AS (SELECT event_key, version FROM firsts GROUP BY ALL HAVING count(*) > 1)
         SELECT r.row_id,
@@ -93,12 +134,13 @@ def _settle_once(con: DuckDBPyConnection, *, auto_create: bool) -> bool:
     )
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE filled_versions AS
-        SELECT p.* REPLACE ({last}), h.version AS posted_version, h.content AS posted_content
+        SELECT p.* REPLACE ({last}), h.version AS posted_version, h.content AS posted_content,
+            h.account_id AS posted_account
         FROM version_order p LEFT JOIN posted_events h ON h.event_key = p.event_key
         WINDOW w AS (PARTITION BY p.event_key ORDER BY p.version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
         QUALIFY greatest"""
     )
-    filled = "SELECT * EXCLUDE (greatest, posted_version, posted_content) FROM filled_versions"
+    filled = "SELECT * EXCLUDE (greatest, posted_version, posted_content, posted_account) FROM filled_versions"
     finished = finalised_sql(filled, auto_create=auto_create)
     con.execute(f"CREATE OR REPLACE TEMP TABLE finished_versions AS {finished}")
     refused = con.execute(
@@ -113,6 +155,7 @@ def _move(con: DuckDBPyConnection, *, auto_create: bool) -> None:
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE version_winners AS
         SELECT f.*, p.posted_version, CASE
+            WHEN f.version > p.posted_version AND f.account_id <> p.posted_account THEN '{Disposition.CONFLICT}'
             WHEN p.posted_version IS NULL OR f.version > p.posted_version THEN '{Disposition.ACCEPTED}'
             WHEN {content_json(CONTENT, "f.")}::VARCHAR = p.posted_content THEN '{Disposition.DUPLICATE}'
             WHEN f.version = p.posted_version THEN '{Disposition.CONFLICT}'
@@ -122,7 +165,10 @@ def _move(con: DuckDBPyConnection, *, auto_create: bool) -> None:
     con.execute(
         f"""INSERT INTO version_verdicts SELECT row_id, verdict,
             CASE WHEN verdict = '{Disposition.CONFLICT}' THEN '{Reason.CONFLICT}' END,
-            CASE WHEN verdict = '{Disposition.CONFLICT}' THEN 'another content of the posted version ' || version END
+            CASE WHEN verdict <> '{Disposition.CONFLICT}' THEN NULL
+                -- A correction names a row of its own account, so a call cannot move to another one.
+                WHEN version > posted_version THEN 'another account than the posted version'
+                ELSE 'another content of the posted version ' || version END
         FROM version_winners WHERE verdict <> '{Disposition.ACCEPTED}'"""
     )
     columns = [row[0] for row in con.execute("SELECT column_name FROM (DESCRIBE classified_usage)").fetchall()]

@@ -36,7 +36,12 @@ SEALED: tuple[Sealed, ...] = (
     Sealed("books.token_usage", "file_id, line_no, record_no", _DELIVERY),
     Sealed("books.usage_revisions", "file_id, line_no, record_no", _DELIVERY),
     Sealed("books.token_transactions", "account_id, account_seq", _DELIVERY | _RUNNING),
-    Sealed("finance.lot_allocations", "account_id, lot_id, debit_from, kind, tokens, allocated_at", _DELIVERY),
+    Sealed("finance.lot_allocations", "account_id, lot_id, debit_from, kind, tokens, allocated_at, transaction_id", _DELIVERY),
+    Sealed("finance.credit_lots", "lot_id", _DELIVERY),
+    Sealed("books.credits", "transaction_id", _DELIVERY),
+    Sealed("books.account_versions", "account_id, file_id, line_no", _DELIVERY),
+    Sealed("audit.usage_files", "file_id", _DELIVERY),
+    Sealed("audit.quarantine", "file_id, line_no, record_no", _DELIVERY),
 )
 
 CONTENT: Mapping[str, str] = {
@@ -67,7 +72,7 @@ HISTORY: Mapping[str, str] = {
     "books.usage_revisions": "usage_id, revision_no",
     "books.usage_versions": "event_key, version",
     "finance.credit_lots": "lot_id",
-    "finance.lot_allocations": "posting_id, account_id, lot_id, debit_from, kind, tokens, allocated_at",
+    "finance.lot_allocations": "posting_id, account_id, lot_id, debit_from, kind, tokens, allocated_at, transaction_id",
     "finance.open_debt": "account_id, debit_from",
 }
 """What history_hash covers: every column of every table that a rebuild must bring back."""

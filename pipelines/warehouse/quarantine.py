@@ -22,12 +22,12 @@ _OWNER_ONLY = 0o600
 
 
 def keep_raw_records(connection: duckdb.DuckDBPyConnection, folder: Path, posting_id: int) -> None:
-    """Write the raw bytes of this posting's quarantined records to one file. Repeating a posting overwrites its file."""
+    """Write the raw bytes of this posting's quarantined records to one file, in the place of one left by a crash."""
+    target = raw_file(folder, posting_id)
+    target.unlink(missing_ok=True)
     if not scalar(connection, "SELECT count(*) FROM quarantined_records"):
         return
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    target = raw_file(folder, posting_id)
-    target.unlink(missing_ok=True)
     target.touch(mode=_OWNER_ONLY)
     name = str(target).replace("'", "''")
     connection.execute(

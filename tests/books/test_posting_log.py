@@ -86,6 +86,24 @@ def test_an_intent_that_was_cut_off_is_replaced_by_the_next(tmp_path: Path) -> N
     assert log.read_all().intents[1].intent.files == ()
 
 
+def test_an_intent_announced_again_in_the_same_words_keeps_its_line(tmp_path: Path) -> None:
+    """A posting that was cut off before it committed leaves no trace once it is done after all."""
+    log = open_log(tmp_path)
+    assert log.append_intent(intent(1)) == log.append_intent(intent(1))
+    log.append_done(Done(1, "head1", {}))
+    assert len(log.log.read()) == 2
+
+
+def test_an_intent_that_was_cut_off_takes_no_instant(tmp_path: Path) -> None:
+    """Only what committed has a recorded_at that the next one must exceed."""
+    log = open_log(tmp_path)
+    log.append_intent(intent(1, "2026-09-02T12:00:01.000000Z", files=()))
+    assert next_recorded_at(log.read_all(), NOON) == "2026-09-02T12:00:00.000000Z"
+    log.append_intent(intent(1))
+    log.append_done(Done(1, "head1", {}))
+    assert next_recorded_at(log.read_all(), NOON) == "2026-09-02T12:00:00.000001Z"
+
+
 @pytest.mark.parametrize(
     ("posting_id", "recorded_at", "message"),
     [

@@ -10,10 +10,14 @@ import dagster as dg
 import pytest
 
 from billing_core.errors import BooksLockedError, CheckFailedError, ConfigurationError
+from pipelines.assets.inputs import USAGE_LOGS
 from pipelines.assets.publishing import PUBLISHED
 from pipelines.assets.tables import TABLES, TOKEN_ACCOUNTS, TOKEN_USAGE
+from pipelines.automation import billing_job, range_tags
 from pipelines.books.lock import hold_books
 from pipelines.dagster_run import PROCESS_TAG, books_instance, close_cut_off_runs, materialize_range
+from pipelines.definitions import definitions
+from pipelines.partitions import last_published
 from tests.pipelines.small_books import LAST, START, add_usage, alter, small_books
 
 if TYPE_CHECKING:
@@ -109,6 +113,38 @@ def test_failing_check_turns_red(tmp_path: Path) -> None:
         assert {result.check_name for result in red} == failing
         assert all(result.severity is dg.AssetCheckSeverity.ERROR and result.blocking for result in red)
         assert instance.get_materialized_partitions(TOKEN_ACCOUNTS) == {"2026-09-01"}
+
+
+def test_backfill_without_the_copy_brings_it_forward_itself(
+    tmp_path: Path, dagster_instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run of the partitioned assets alone, as the web page's backfill is, still ends with a published copy."""
+    folder = small_books(tmp_path)
+    monkeypatch.setenv("TOLLBOOK_BOOKS", str(folder.root))
+    result = (
+        definitions(START, LAST)
+        .resolve_job_def(billing_job.name)
+        .execute_in_process(
+            instance=dagster_instance,
+            asset_selection=list(TABLES),
+            tags=range_tags(START, LAST),
+        )
+    )
+    assert PUBLISHED in {event.asset_key for event in result.get_asset_materialization_events()}
+    assert last_published(folder) == LAST
+
+
+def test_inputs_say_what_a_run_took(tmp_path: Path) -> None:
+    """The external assets are observed by each run, so that the graph begins with figures."""
+    folder = small_books(tmp_path)
+    materialize_range(folder, START, LAST)
+    with books_instance(folder) as instance:
+        (record,) = instance.fetch_observations(USAGE_LOGS, limit=1).records
+        assert record.asset_observation is not None
+        assert {key: value.value for key, value in record.asset_observation.metadata.items()} == {
+            "files_taken": 3,
+            "records": 6,
+        }
 
 
 def test_run_whose_process_was_killed_is_closed_by_the_next(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 """Lay published LLM traces out as four books folders: `python prepare.py TRACES BOOKS`.
 
-TRACES is a folder with the Parquet files that README.md lists; those that are absent are left out. BOOKS must not exist.
-Afterwards `tollbook run --dir BOOKS/aider` (azure, mooncake, servegen) bills them.
+TRACES is a folder with the Parquet files that README.md lists; those that are absent are left out. BOOKS is made.
+Afterwards `tollbook --books BOOKS/aider run --through DATE` (azure, mooncake, servegen) bills them.
 """
 
+# ruff: noqa: INP001, S608, T201  -- a script that says what it does and writes SQL against its own files
 from __future__ import annotations
 
 import shutil
@@ -27,7 +28,7 @@ def aider(traces: Path, usage: Path) -> None:
     rows = duckdb.sql(
         f"""SELECT strftime(to_timestamp(min(snapshot_commit_time)) AT TIME ZONE 'UTC', '%Y-%m-%d'), snapshot_blob,
             list(raw_json ORDER BY line_no)
-        FROM '{traces}/aider_message_send_raw_overlapping.parquet' GROUP BY snapshot_blob"""  # noqa: S608 own path
+        FROM '{traces}/aider_message_send_raw_overlapping.parquet' GROUP BY snapshot_blob"""
     ).fetchall()
     for day, blob, lines in rows:
         (usage / day).mkdir(parents=True, exist_ok=True)
@@ -48,7 +49,7 @@ def mooncake(traces: Path, usage: Path) -> None:
         f"""COPY (SELECT to_json({{'timestamp': epoch_ms({_START}) + timestamp, 'input_length': input_length,
                 'output_length': output_length, 'hash_ids': hash_ids}})::VARCHAR
             FROM '{traces}/mooncake_fast25_conversation.parquet')
-        TO '{usage}/2026-09-01.jsonl' {_AS_LINES}"""  # noqa: S608 own path
+        TO '{usage}/2026-09-01.jsonl' {_AS_LINES}"""
     )
 
 
@@ -61,27 +62,28 @@ def servegen(traces: Path, usage: Path, where: str = "true") -> None:
                 'input_tokens': input_tokens, 'output_tokens': output_tokens, 'reasoning_tokens': reasoning_tokens,
                 'image_count': image_count}})::VARCHAR
             FROM '{traces}/servegen_sampled_requests.parquet' WHERE {where})
-        TO '{usage}/2026-09-14.jsonl' {_AS_LINES}"""  # noqa: S608 own path
+        TO '{usage}/2026-09-14.jsonl' {_AS_LINES}"""
     )
 
 
-TRACES: dict[str, tuple[str, Callable[[Path, Path], None]]] = {
-    "aider": ("aider_message_send_raw_overlapping.parquet", aider),
-    "azure": ("azure_llm_2023_conv.parquet", azure),
-    "mooncake": ("mooncake_fast25_conversation.parquet", mooncake),
-    "servegen": ("servegen_sampled_requests.parquet", servegen),
+LAYOUTS: dict[str, tuple[str, Callable[[Path, Path], None], str]] = {
+    "aider": ("aider_message_send_raw_overlapping.parquet", aider, "2026-04-25"),
+    "azure": ("azure_llm_2023_conv.parquet", azure, "2023-11-16"),
+    "mooncake": ("mooncake_fast25_conversation.parquet", mooncake, "2026-09-01"),
+    "servegen": ("servegen_sampled_requests.parquet", servegen, "2026-09-14"),
 }
+"""By name: the file it is made from, what lays it out, and the date of its last file."""
 
 
 def main(traces: Path, books: Path) -> None:
     """Make a books folder for every trace that is there."""
-    for name, (needed, lay_out) in TRACES.items():
+    for name, (needed, lay_out, last) in LAYOUTS.items():
         if not (traces / needed).is_file():
-            print(f"{name}: left out, {traces / needed} does not exist")  # noqa: T201 a script that says what it does
+            print(f"{name}: left out, {traces / needed} does not exist")
             continue
         shutil.copytree(HERE / name, books / name)
         lay_out(traces, books / name / "usage")
-        print(f"{name}: tollbook run --dir {books / name}")  # noqa: T201 as above
+        print(f"{name}: tollbook --books {books / name} run --from {last} --through {last}")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ WITH sums AS (
         account_id, sum(token_amount) AS tokens, arg_max(balance_after, account_seq) AS last_after,
         max(account_seq) AS last_seq,
         coalesce(sum(token_amount) FILTER (transaction_type IN ('purchase', 'auto_recharge')), 0) AS purchased,
-        coalesce(-sum(token_amount) FILTER (transaction_type = 'usage' OR (transaction_type = 'correction' AND usage_id IS NOT NULL)), 0) AS used
+        coalesce(-sum(token_amount) FILTER (transaction_type = 'usage' OR (transaction_type = 'correction' AND usage_id IS NOT NULL)), 0) AS used,
+        max(occurred_at) FILTER (transaction_type IN ('purchase', 'auto_recharge')) AS last_purchase_at
     FROM books.token_transactions GROUP BY account_id
 ), actual AS (
     SELECT account_id, sum(total_tokens) AS tokens FROM books.usage_current WHERE success GROUP BY account_id
@@ -15,13 +16,13 @@ WITH sums AS (
     GROUP BY ALL
 )
 SELECT
-    coalesce(account.account_id, sums.account_id) AS account_id, account.balance, sums.tokens, sums.last_after,
-    head.balance AS head_balance, account.lifetime_tokens_purchased, sums.purchased, account.lifetime_tokens_used,
-    sums.used, account.lifetime_actual_tokens_used, actual.tokens AS actual_tokens, account.lifetime_spent_cents,
-    spent.cents
+    coalesce(account.account_id, sums.account_id, head.account_id) AS account_id, account.balance, sums.tokens,
+    sums.last_after, head.balance AS head_balance, account.lifetime_tokens_purchased, sums.purchased,
+    account.lifetime_tokens_used, sums.used, account.lifetime_actual_tokens_used, actual.tokens AS actual_tokens,
+    account.lifetime_spent_cents, spent.cents, account.status, account.balance_level
 FROM books.token_accounts AS account
 FULL JOIN sums ON sums.account_id = account.account_id
-LEFT JOIN books.account_heads AS head ON head.account_id = account.account_id
+FULL JOIN books.account_heads AS head ON head.account_id = account.account_id
 LEFT JOIN actual ON actual.account_id = account.account_id
 LEFT JOIN spent ON spent.account_id = account.account_id AND spent.currency = account.currency
 WHERE account.account_id IS NULL OR head.account_id IS NULL
@@ -33,3 +34,6 @@ WHERE account.account_id IS NULL OR head.account_id IS NULL
    OR account.lifetime_tokens_used <> coalesce(sums.used, 0)
    OR account.lifetime_actual_tokens_used <> coalesce(actual.tokens, 0)
    OR account.lifetime_spent_cents <> coalesce(spent.cents, 0)
+   OR account.last_purchase_at IS DISTINCT FROM sums.last_purchase_at
+   OR (account.balance < 0) <> (account.balance_level = 'negative')
+   OR (account.balance < 0 AND account.status = 'active')

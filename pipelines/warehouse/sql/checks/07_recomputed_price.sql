@@ -1,11 +1,14 @@
 -- Billable tokens of every event, recomputed here from tables alone and compared.
 WITH terms AS (
-    SELECT * FROM books.system_settings
-    QUALIFY row_number() OVER (PARTITION BY settings_version ORDER BY superseded_by NULLS FIRST) = 1
+    -- A version ends for what was posted once its successor was known; one entered later for a past date binds no one before.
+    SELECT own.*, next.updated_at AS successor_known_at
+    FROM books.system_settings AS own
+    LEFT JOIN books.system_settings AS next ON next.superseded_by IS NULL AND next.effective_from = own.effective_to
+    QUALIFY row_number() OVER (PARTITION BY own.settings_version ORDER BY own.superseded_by NULLS FIRST) = 1
 ), events AS (
     SELECT usage.*, terms.partial_error, terms.gateway_cache_hit, terms.cancelled_stream,
         terms.default_token_multiplier, terms.image_generation_cost_dall_e_3, terms.image_generation_cost_dall_e_2,
-        terms.image_generation_cost_google, terms.effective_from, terms.effective_to, terms.superseded_by,
+        terms.image_generation_cost_google, terms.effective_from, terms.effective_to, terms.superseded_by, terms.successor_known_at,
         terms.settings_version IS NOT NULL AS has_terms,
         regexp_replace(lower(coalesce(usage.model, '')), '^.*/', '') AS bare_model
     FROM (
@@ -41,6 +44,7 @@ SELECT usage_id, account_id, operation_type, model, total_tokens, image_count, b
 FROM figures
 WHERE NOT has_terms
    OR billable_tokens IS DISTINCT FROM expected_tokens
-   OR (superseded_by IS NULL AND (occurred_at < effective_from OR occurred_at >= effective_to))
+   OR (superseded_by IS NULL AND (occurred_at < effective_from
+        OR (occurred_at >= effective_to AND recorded_at >= successor_known_at)))
    OR (NOT is_free AND operation_type <> 'image' AND multiplier IS DISTINCT FROM default_token_multiplier)
    OR (NOT is_free AND operation_type = 'image' AND fixed_cost IS DISTINCT FROM image_cost)

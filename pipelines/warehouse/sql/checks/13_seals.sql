@@ -4,6 +4,11 @@ WITH rows_now AS (
     UNION ALL SELECT posting_id, 'books.usage_revisions', count(*) FROM books.usage_revisions GROUP BY posting_id
     UNION ALL SELECT posting_id, 'books.token_transactions', count(*) FROM books.token_transactions GROUP BY posting_id
     UNION ALL SELECT posting_id, 'finance.lot_allocations', count(*) FROM finance.lot_allocations GROUP BY posting_id
+    UNION ALL SELECT posting_id, 'finance.credit_lots', count(*) FROM finance.credit_lots GROUP BY posting_id
+    UNION ALL SELECT posting_id, 'books.credits', count(*) FROM books.credits GROUP BY posting_id
+    UNION ALL SELECT posting_id, 'books.account_versions', count(*) FROM books.account_versions GROUP BY posting_id
+    UNION ALL SELECT posting_id, 'audit.usage_files', count(*) FROM audit.usage_files GROUP BY posting_id
+    UNION ALL SELECT posting_id, 'audit.quarantine', count(*) FROM audit.quarantine GROUP BY posting_id
 ), sealed AS (
     SELECT posting_id, table_name, sum(row_count) AS row_count FROM audit.blocks GROUP BY ALL
 ), chain AS (
@@ -17,3 +22,9 @@ WHERE rows_now.row_count IS DISTINCT FROM sealed.row_count
 UNION ALL
 SELECT posting_id, NULL, NULL, NULL, 'chain of heads' FROM chain
 WHERE previous_head <> expected_head OR posting_id <> previous_id + 1
+UNION ALL
+SELECT posting.posting_id, NULL, posting.files, count(file.file_id), 'figures of the posting'
+FROM audit.postings AS posting LEFT JOIN audit.usage_files AS file USING (posting_id)
+GROUP BY posting.posting_id, posting.files, posting.received, posting.accepted
+HAVING posting.files <> count(file.file_id) OR posting.received <> coalesce(sum(file.received), 0)
+    OR posting.accepted <> coalesce(sum(file.accepted), 0)

@@ -11,6 +11,14 @@ SELECT posting_id, 'books.token_usage' FROM books.token_usage AS row
 LEFT JOIN audit.postings AS posting USING (posting_id)
 WHERE row.recorded_at IS DISTINCT FROM posting.recorded_at OR row.billing_date IS DISTINCT FROM posting.billing_date
 UNION
+SELECT posting_id, 'books.usage_revisions' FROM books.usage_revisions AS row
+LEFT JOIN audit.postings AS posting USING (posting_id)
+WHERE row.recorded_at IS DISTINCT FROM posting.recorded_at OR row.billing_date IS DISTINCT FROM posting.billing_date
+UNION
 SELECT posting_id, 'books.token_transactions' FROM books.token_transactions AS row
+LEFT JOIN audit.postings AS posting USING (posting_id)
+WHERE row.recorded_at IS DISTINCT FROM posting.recorded_at
+UNION
+SELECT posting_id, 'finance.lot_allocations' FROM finance.lot_allocations AS row
 LEFT JOIN audit.postings AS posting USING (posting_id)
 WHERE row.recorded_at IS DISTINCT FROM posting.recorded_at

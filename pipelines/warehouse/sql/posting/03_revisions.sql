@@ -21,7 +21,7 @@ CREATE OR REPLACE TEMP TABLE revised_usage AS
 SELECT
     usage.row_id, posted.usage_id, posted.revision_no + 1 AS revision_no, usage.account_id,
     posted.original_at AS occurred_at,
-    derived_id(posted.original_at, 'usage', hex(usage.event_key)) AS usage_transaction_id,
+    derived_id_of_hex(posted.original_at, 'usage', hex(usage.event_key)) AS usage_transaction_id,
     CASE WHEN posted.ever_billed THEN 'correction' ELSE 'usage' END AS transaction_type,
     CASE WHEN posted.ever_billed
         THEN derived_id(posted.original_at, 'correction', usage_transaction_id::VARCHAR || ':' || (posted.revision_no + 1))

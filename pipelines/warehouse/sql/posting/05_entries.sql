@@ -32,6 +32,8 @@ WITH named AS (
                 AND credit.transaction_type IN ('purchase', 'auto_recharge') END
     WHERE due.transaction_type IN ('refund', 'chargeback', 'chargeback_reversal', 'correction')
       AND credit.transaction_id <> due.transaction_id
+      -- What is dated later is not in the ledger yet when this row enters it.
+      AND credit.posted_at <= due.posted_at
     QUALIFY row_number() OVER (PARTITION BY due.transaction_id ORDER BY credit.posted_at, credit.transaction_id) = 1
 )
 SELECT named.*,
@@ -39,9 +41,11 @@ SELECT named.*,
 FROM named
 LEFT JOIN books.credits AS purchase
     ON NOT named.named_opens_lot AND purchase.account_id = named.account_id
-    AND purchase.transaction_type IN ('purchase', 'auto_recharge')
+    AND purchase.posted_at <= named.named_posted_at
+    AND purchase.transaction_type IN ('opening', 'purchase', 'auto_recharge', 'admin_grant', 'bonus')
     AND CASE WHEN named.source_credit_id IS NOT NULL THEN purchase.credit_id = named.source_credit_id
-        ELSE purchase.stripe_payment_intent_id = named.stripe_payment_intent_id END
+        ELSE purchase.stripe_payment_intent_id = named.stripe_payment_intent_id
+            AND purchase.transaction_type IN ('purchase', 'auto_recharge') END
 QUALIFY row_number() OVER (PARTITION BY named.transaction_id ORDER BY purchase.posted_at, purchase.transaction_id) = 1;
 
 CREATE OR REPLACE TEMP TABLE entries AS

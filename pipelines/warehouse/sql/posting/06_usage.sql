@@ -1,4 +1,5 @@
--- The events of this posting with their price, in the order of their files.
+-- The events of this posting with their price. They come in the order of their files, near enough for zone maps;
+-- a sort of millions of wide rows would cost more than everything else here.
 INSERT INTO books.token_usage BY NAME
 SELECT
     rated.usage_id, usage.event_key, usage.account_id, usage.user_id, usage.workspace_id, usage.project_id,
@@ -13,5 +14,4 @@ SELECT
     $billing_date AS billing_date
 FROM classified_usage AS usage
 JOIN usage_rated AS rated USING (row_id)
-WHERE usage.disposition = 'accepted' AND NOT usage.supersedes
-ORDER BY row_id;
+WHERE usage.disposition = 'accepted' AND NOT usage.supersedes;

@@ -38,14 +38,25 @@ SEMI JOIN touched USING (account_id)
 WHERE occurred_at < $horizon
 GROUP BY account_id;
 
+-- Accounts whose currency is another after this posting, or known for the first time after money had moved.
+CREATE OR REPLACE TEMP TABLE new_currencies AS
+SELECT account.account_id
+FROM books.token_accounts AS account
+LEFT JOIN latest_versions AS version ON version.account_id = account.account_id
+LEFT JOIN posted_sums AS sums ON sums.account_id = account.account_id
+WHERE version.currency <> account.currency
+   OR (account.currency IS NULL AND coalesce(version.currency, sums.first_currency) IS NOT NULL);
+
 -- The row an account has after the posting, but for status and level, which the core's rules decide.
 CREATE OR REPLACE TEMP TABLE next_accounts AS
-WITH spent AS (
-    SELECT account_id, currency, sum(amount_cents)::BIGINT AS cents
+WITH money AS (
+    SELECT account_id, currency, amount_cents, posting_id
     FROM books.token_transactions
-    WHERE posting_id = $posting_id AND amount_cents IS NOT NULL
+    WHERE amount_cents IS NOT NULL
       AND transaction_type IN ('purchase', 'auto_recharge', 'refund', 'chargeback', 'chargeback_reversal')
-    GROUP BY ALL
+      AND (posting_id = $posting_id OR account_id IN (SELECT account_id FROM new_currencies))
+), spent AS (
+    SELECT account_id, currency, sum(amount_cents)::BIGINT AS cents FROM money GROUP BY ALL
 ), versions AS (
     SELECT * FROM books.account_versions
     SEMI JOIN touched USING (account_id)
@@ -63,7 +74,9 @@ SELECT
     account.lifetime_tokens_used + coalesce(sums.used, 0) AS lifetime_tokens_used,
     account.lifetime_actual_tokens_used + coalesce(actual.tokens, 0) AS lifetime_actual_tokens_used,
     coalesce(version.currency, account.currency, sums.first_currency) AS currency,
-    account.lifetime_spent_cents + coalesce(spent.cents, 0) AS lifetime_spent_cents,
+    -- Currencies are never added: an account that changes its own starts from all its money rows in the new one.
+    CASE WHEN renamed.account_id IS NULL THEN account.lifetime_spent_cents ELSE 0 END
+        + coalesce(spent.cents, 0) AS lifetime_spent_cents,
     coalesce(version.auto_recharge_enabled, false) AS auto_recharge_enabled,
     version.auto_recharge_threshold, version.auto_recharge_amount, version.stripe_customer_id,
     version.default_payment_method_id,
@@ -80,5 +93,6 @@ LEFT JOIN posted_sums AS sums USING (account_id)
 LEFT JOIN actual_sums AS actual USING (account_id)
 LEFT JOIN spent ON spent.account_id = account.account_id
     AND spent.currency = coalesce(version.currency, account.currency, sums.first_currency)
+LEFT JOIN new_currencies AS renamed ON renamed.account_id = account.account_id
 LEFT JOIN account_words AS words ON words.account_id = account.account_id
 ORDER BY account.account_id;

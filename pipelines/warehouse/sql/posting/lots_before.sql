@@ -21,7 +21,7 @@ SELECT * FROM books.account_heads SEMI JOIN settled_accounts USING (account_id);
 -- Where on the tape the rows stand that a release of this posting names.
 CREATE OR REPLACE TEMP TABLE named_intervals AS
 WITH debits AS (
-    SELECT row.account_id, row.account_seq, row.transaction_id,
+    SELECT row.account_id, row.account_seq, row.transaction_id, row.transaction_type, row.usage_id,
         CASE WHEN row.transaction_type IN ('refund', 'chargeback') THEN -row.token_amount - coalesce(withdrawn.tokens, 0)
             ELSE -row.token_amount END AS tape_tokens
     FROM books.token_transactions AS row
@@ -32,8 +32,15 @@ WITH debits AS (
     ) AS withdrawn USING (transaction_id)
     WHERE row.token_amount < 0 AND row.transaction_type <> 'expiry'
 )
-SELECT transaction_id,
+SELECT transaction_id, transaction_type, usage_id,
     (sum(tape_tokens) OVER account - tape_tokens)::BIGINT AS interval_from,
     (sum(tape_tokens) OVER account)::BIGINT AS interval_to
 FROM debits
 WINDOW account AS (PARTITION BY account_id ORDER BY account_seq);
+
+-- A call whose later versions cost more stands on the tape in several places; a cheaper version gives back from all.
+CREATE OR REPLACE TEMP TABLE raised_intervals AS
+SELECT usage_id, flatten(list([interval_from, interval_to] ORDER BY interval_from)) AS other_intervals
+FROM named_intervals
+WHERE usage_id IS NOT NULL AND transaction_type = 'correction'
+GROUP BY usage_id;

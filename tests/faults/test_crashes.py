@@ -1,0 +1,181 @@
+"""SIGKILL at any step of a posting or a publication: started again, the books are what they would have been.
+
+The hashes over the live books, over the published copy, and the journal byte for byte must be those of a run that
+nobody disturbed; and at every moment in between a reader finds the published copy whole.
+"""
+
+from __future__ import annotations
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.workshop import Stage, Trial, Worker, make_stages, run_trial
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tests.faults.worker import Job
+
+SEED = 20260901
+_JOURNAL = "write postings.jsonl"
+_SYNCED = "fsync postings.jsonl"
+
+
+def point(label: str, nth: int, how: str) -> Job:
+    """Stop at the nth step whose label begins like this."""
+    return {"at": {"label": label, "nth": nth, "how": how}}
+
+
+# One copy of the books is killed at each of these in turn: every start goes on from where the last one was cut off.
+# After the intent line stands it is not written again, after COMMIT the next COMMIT is that of the published copy.
+STEP_BY_STEP = [
+    point(_JOURNAL, 1, "before"),
+    point(_JOURNAL, 1, "half"),
+    point(_SYNCED, 1, "after"),
+    point("sql BEGIN", 1, "after"),
+    point("sql INSERT INTO classified_usage", 1, "after"),
+    point("sql INSERT INTO books.token_transactions", 1, "after"),
+    point("sql COPY (SELECT file_id", 1, "after"),
+    point("sql INSERT INTO audit.postings", 1, "after"),
+    point("sql COMMIT", 1, "before"),
+    point("sql COMMIT", 1, "after"),
+    point("sql INSERT INTO published.books.token_usage", 1, "after"),
+    point("sql COMMIT", 1, "before"),
+    point("sql COMMIT", 1, "after"),
+    point("sql CHECKPOINT published", 1, "before"),
+    point("sql DETACH published", 1, "after"),
+    point("link tollbook.duckdb", 1, "before"),
+    point("link tollbook.duckdb", 1, "after"),
+    point("replace .standby.duckdb", 1, "after"),
+    point("replace .spare.duckdb", 1, "after"),
+    point("replace .spare.duckdb", 1, "after"),
+]
+DONE_LINE = [point(_JOURNAL, 2, "half"), point(_JOURNAL, 1, "before"), point(_SYNCED, 1, "after")]
+FIRST_DAY = [
+    point("sql COMMIT", 1, "before"),
+    point("sql COMMIT", 1, "after"),
+    point("sql CHECKPOINT", 1, "after"),
+    point(_JOURNAL, 1, "after"),
+    point("sql COMMIT", 1, "after"),
+    point("sql CREATE TABLE IF NOT EXISTS published.books.token_usage", 1, "after"),
+    point("sql DETACH published", 1, "after"),
+    point("replace .standby.duckdb", 1, "after"),
+]
+
+
+def test_a_posting_killed_at_one_step_after_the_other_converges(trials: dict[str, Trial]) -> None:
+    """From the intent line to the last rename, each start going on from the last kill."""
+    _assert_converged(trials["step by step"], every=True)
+
+
+def test_a_torn_done_line_converges(trials: dict[str, Trial]) -> None:
+    """The posting stands, its done line is cut and written again."""
+    _assert_converged(trials["done line"], every=True)
+
+
+def test_the_first_posting_of_new_books_converges(trials: dict[str, Trial]) -> None:
+    """Killed while the schema, the first posting and the first published copy are made."""
+    _assert_converged(trials["first day"], every=True)
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_kills_at_random_steps_converge(trials: dict[str, Trial], number: int) -> None:
+    """Steps drawn from all of a posting and a publication."""
+    _assert_converged(trials[f"random {number}"])
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_kills_at_random_times_converge(trials: dict[str, Trial], number: int) -> None:
+    """From outside, at no particular step."""
+    _assert_converged(trials[f"timed {number}"])
+
+
+def test_at_least_fifty_kills_were_had(trials: dict[str, Trial]) -> None:
+    """A point that a run did not come by does not count."""
+    assert sum(sum(trial.killed) for trial in trials.values()) >= 50
+
+
+@pytest.mark.slow
+def test_three_hundred_kills_converge_each_by_itself(stages: tuple[Stage, Stage], tmp_path: Path) -> None:
+    """Each on a copy of its own, at steps drawn from both stages."""
+    begun, new = _random_points(stages[1], 260), _random_points(stages[0], 40)
+    tries = [(stages[1], Trial(f"begun {number}", [at])) for number, at in enumerate(begun)]
+    tries += [(stages[0], Trial(f"new {number}", [at])) for number, at in enumerate(new)]
+    _run_all(tries, tmp_path)
+    assert [trial for _, trial in tries if trial.defects or not all(trial.killed)] == []
+
+
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Stage, Stage]:
+    """Undisturbed books to compare with."""
+    with Worker() as worker:
+        return make_stages(worker, tmp_path_factory.mktemp("stages"))
+
+
+@pytest.fixture(scope="module")
+def trials(stages: tuple[Stage, Stage], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trial]:
+    """Every trial of the default suite, two at a time."""
+    new, begun = stages
+    dice = random.Random(SEED)
+    timed = [{"kill_after": dice.uniform(0.02, 1.5)} for _ in range(6)]
+    tries = [
+        (begun, Trial("step by step", _resolved(STEP_BY_STEP, begun))),
+        (begun, Trial("done line", _resolved(DONE_LINE, begun))),
+        (new, Trial("first day", _resolved(FIRST_DAY, new))),
+        *((begun, Trial(f"random {n}", points)) for n, points in enumerate(_in_pairs(_random_points(begun, 24)))),
+        *((begun, Trial(f"timed {n}", points)) for n, points in enumerate(_in_pairs(timed))),
+    ]
+    _run_all(tries, tmp_path_factory.mktemp("trials"))
+    return {trial.name: trial for _, trial in tries}
+
+
+def _run_all(tries: Sequence[tuple[Stage, Trial]], root: Path) -> None:
+    with Worker() as first, Worker() as second, ThreadPoolExecutor(2) as pool:
+        free: SimpleQueue[Worker] = SimpleQueue()
+        free.put(first)
+        free.put(second)
+
+        def run(stage: Stage, trial: Trial) -> None:
+            worker = free.get()
+            try:
+                run_trial(worker, stage, trial, root / trial.name.replace(" ", "-"))
+            finally:
+                free.put(worker)
+
+        for ended in [pool.submit(run, stage, trial) for stage, trial in tries]:
+            ended.result()
+
+
+def _resolved(points: Sequence[Job], stage: Stage) -> list[Job]:
+    """Points with the whole label of the first step that begins like theirs."""
+    labels = [next(label for label in stage.steps if label.startswith(job["at"]["label"])) for job in points]
+    return [{"at": {**job["at"], "label": label}} for job, label in zip(points, labels, strict=True)]
+
+
+def _random_points(stage: Stage, count: int) -> list[Job]:
+    """Seeded points, in pairs of an earlier and a later one so that the second start still comes by."""
+    dice = random.Random(SEED + count)
+    places = [place for place, label in enumerate(stage.steps) if label and not label.startswith("unlink .tollbook")]
+    pairs = [sorted(dice.sample(places, 2)) for _ in range(count // 2)]
+    return [_point_at(stage, place, dice.choice(["before", "after"])) for pair in pairs for place in pair]
+
+
+def _in_pairs(points: Sequence[Job]) -> list[tuple[Job, Job]]:
+    return list(pairwise(points))[::2]
+
+
+def _point_at(stage: Stage, place: int, how: str) -> Job:
+    label = stage.steps[place]
+    return point(label, stage.steps[: place + 1].count(label), how)
+
+
+def _assert_converged(trial: Trial, *, every: bool = False) -> None:
+    assert trial.defects == []
+    if every:
+        assert [at for at, killed in zip(trial.points, trial.killed, strict=True) if not killed] == []
