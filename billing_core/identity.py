@@ -1,7 +1,7 @@
 """Ids that are derived, never drawn: the same source gives the same id in every replay.
 
-An id is a UUID of version 8: 48 bits of the event's time in milliseconds, so that ids sort and prune by time, then 74 bits
-of sha256 over the JSON array ``[kind, source id]``. The SQL macros of the warehouse build the same ids.
+An id is a UUID of version 8: 48 bits of the event's time in milliseconds, so that ids sort and prune by time, then
+74 bits of sha256 over the JSON array ``[kind, source id]``. The SQL macros of the warehouse build the same ids.
 """
 
 from __future__ import annotations

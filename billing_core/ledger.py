@@ -25,8 +25,8 @@ BALANCE_LIMIT = 2**62
 def sequence(entries: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """Give each entry its account_seq and its balance before and after.
 
-    entries: entry_id, account_id, position Int64 (rising in ledger order; unique within the account), token_amount Int64,
-    opening_seq and opening_balance Int64 (the account's last ones; 0 for a new account).
+    entries: entry_id, account_id, position Int64 (rising in ledger order; unique within the account), token_amount
+    Int64, opening_seq and opening_balance Int64 (the account's last ones; 0 for a new account).
     Returns entry_id, account_seq, balance_before, balance_after (Int64). The caller has proved that the absolute
     amounts of an account stay under BALANCE_LIMIT.
     """

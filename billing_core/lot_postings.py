@@ -106,8 +106,9 @@ def settle_postings(
 
     entries: entry_id, account_id, seq_in_account (ledger order), occurred_us (not falling in that order), kind (credit,
     debit, take_back, release), tokens (> 0), lot_id, priority, effective_us, expires_us, interval_from, interval_to,
-    and optionally named_entry_id and other_intervals; see Entry. horizon_us, posted_until_us: see settle. cuts_us: instants that no burn may span, such as the starts of
-    periods; allocated_us of a burn is the newest debit's of its run.
+    and optionally named_entry_id and other_intervals; see Entry. horizon_us, posted_until_us: see settle. cuts_us:
+    instants that no burn may span, such as the starts of periods; allocated_us of a burn is the newest debit's of its
+    run.
     Raises IntegrityError on entries out of order and where settle does.
     """
     if "named_entry_id" not in entries.columns:

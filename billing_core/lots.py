@@ -310,7 +310,7 @@ class _Settler:
         now_us = self.now_us if at_us is None else at_us
         return lot.expires_us > max(now_us, self.posted_until_us, lot.effective_us)
 
-    def _allocate(  # noqa: PLR0913 the fields of an allocation
+    def _allocate(
         self,
         lot_id: str | None,
         kind: str,

@@ -105,7 +105,14 @@ def configured_sources(folder: BooksFolder, config: BooksConfig, *, with_secrets
     A rebuild goes without the secrets: which files were signed is settled in the journal.
     """
     sources = {
-        block.name: _source(folder, block.name, "usage", block.path, block.profile, resolve_secret(block, folder) if with_secrets else None)
+        block.name: _source(
+            folder,
+            block.name,
+            "usage",
+            block.path,
+            block.profile,
+            resolve_secret(block, folder) if with_secrets else None,
+        )
         for block in config.usage
     }
     patterns = {"credits": config.credits.path, "accounts": config.accounts.path}
@@ -115,9 +122,7 @@ def configured_sources(folder: BooksFolder, config: BooksConfig, *, with_secrets
     return sources
 
 
-def _source(  # noqa: PLR0913 the fields of a source
-    folder: BooksFolder, name: str, kind: str, pattern: str, profile: str, secret: bytes | None
-) -> Source:
+def _source(folder: BooksFolder, name: str, kind: str, pattern: str, profile: str, secret: bytes | None) -> Source:
     text, where = profile_text(profile, folder.root)
     digest = hashlib.sha256(text.encode()).hexdigest()
     return Source(name, kind, pattern, parse_profile(text, where), secret, profile, digest)
@@ -282,7 +287,9 @@ def _has_other_news(books: OpenBooks, billing_date: date) -> bool:
     unread = [entry for entry in books.admin.read() if entry.seq > _admin_mark(books)]
     if any(datetime.fromisoformat(entry.at) < horizon for entry in unread):
         return True
-    found = scalar(books.connection, sql_text("posting/other_news.sql"), {"horizon": horizon, "previous_horizon": previous})
+    found = scalar(
+        books.connection, sql_text("posting/other_news.sql"), {"horizon": horizon, "previous_horizon": previous}
+    )
     return found > 0
 
 
@@ -308,4 +315,3 @@ def retry_quarantine(books: OpenBooks, records: Sequence[RetriedRecord]) -> Post
     if last is None or not records:
         raise ConfigurationError("no quarantined record matches; `tollbook quarantine list` shows them")
     return post_batch(books, last, (), retries=records)
-

@@ -29,6 +29,7 @@ from reports.published import open_published, publication
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
     from pipelines.books.folder import BooksFolder
 
 DISK_WARN_BYTES = 2 * 1024**3

@@ -55,16 +55,22 @@ class RebuildResult:
     adopted: bool
 
     @property
-    def equal(self) -> bool:
-        """Whether the live database is exactly what its inputs give."""
-        return self.first_difference is None and self.live_history == self.rebuilt_history
+    def history_equal(self) -> bool:
+        """Whether every rebuilt head is the journal's and every column of the live database is what the inputs give."""
+        return self.first_difference is None and self.live_history in (None, self.rebuilt_history)
+
+    @property
+    def content_equal(self) -> bool:
+        """Whether the live database says the same of the business as its inputs."""
+        return self.live_content in (None, self.rebuilt_content)
 
 
 def rebuild(
     folder: BooksFolder, *, adopt: bool = False, on_posting: Callable[[int, int], None] | None = None
 ) -> RebuildResult:
-    """Replay the posting log into a scratch database and compare; with ``adopt`` it becomes the live one if it agrees
-    with the journal, and the old one is kept beside it.
+    """Replay the posting log into a scratch database and compare it with the live one.
+
+    With ``adopt`` it takes the live one's place if it agrees with the journal; the old one is kept beside it.
 
     ``on_posting(number, of)`` is told of each posting. Raises IntegrityError when an input that a posting took is
     missing or changed, or the journal is broken.
@@ -176,8 +182,11 @@ def _texts(folder: BooksFolder, intent: Intent) -> dict[str, bytes]:
 
 
 def _inputs_of(folder: BooksFolder, scratch: Path, intent: Intent) -> dict[str, Path]:
-    """Each taken file as it was when it was taken: from the objects, the usage folder, or the first bytes of a file
-    that has grown since. Raises IntegrityError when the bytes are no longer there."""
+    """Each taken file as it was when it was taken.
+
+    It comes from the objects, the usage folder, or the first bytes of a file that has grown since.
+    Raises IntegrityError when the bytes are no longer there.
+    """
     paths: dict[str, Path] = {}
     shutil.rmtree(scratch / "inputs", ignore_errors=True)
     for file in intent.files:
@@ -216,8 +225,8 @@ def _first_bytes(origin: Path, size: int, copy: Path | None) -> str:
 
 def _gone(file: FoundFile, what: str) -> str:
     return (
-        f"{file.path} {what} that a posting took (sha256 {file.sha256[:12]}...). Put the file back as it was; a rebuild "
-        "reads every usage file again."
+        f"{file.path} {what} that a posting took (sha256 {file.sha256[:12]}...). Put the file back as it was; "
+        "a rebuild reads every usage file again."
     )
 
 

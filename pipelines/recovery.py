@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from pipelines.books.posting_log import PostingHistory, PostingLog
 
 _NOT_COUNTS = frozenset(
-    {"posting_id", "billing_date", "recorded_at", "intent_hash", "kind", "admin_seq", "code_version", "previous_head", "head"}
+    {
+        "posting_id",
+        "billing_date",
+        "recorded_at",
+        "intent_hash",
+        "kind",
+        "admin_seq",
+        "code_version",
+        "previous_head",
+        "head",
+    }
 )
 
 
@@ -58,14 +68,16 @@ def _require_open_intent(connection: duckdb.DuckDBPyConnection, history: Posting
 def _out_of_step(database: Path, posted: int, done: int) -> str:
     what = "was restored from an older copy or cut" if posted < done else "knows more than the journal, which was cut"
     return (
-        f"{database} holds {posted} postings, the journal {done}: it {what}. Nothing was changed. Restore both from one "
-        "backup, or rebuild the database from the journal with `tollbook verify --rebuild --adopt`."
+        f"{database} holds {posted} postings, the journal {done}: it {what}. Nothing was changed. Restore both "
+        "from one backup, or rebuild the database from the journal with `tollbook verify --rebuild --adopt`."
     )
 
 
 def _done_from(connection: duckdb.DuckDBPyConnection, posting_id: int) -> Done:
     """The done line of a committed posting, from its row."""
-    cursor = connection.execute("SELECT * EXCLUDE (recorded_at) FROM audit.postings WHERE posting_id = $id", {"id": posting_id})
+    cursor = connection.execute(
+        "SELECT * EXCLUDE (recorded_at) FROM audit.postings WHERE posting_id = $id", {"id": posting_id}
+    )
     names = [column[0] for column in cursor.description or ()]
     row = dict(zip(names, cursor.fetchall()[0], strict=True))
     counts = {name: int(value) for name, value in row.items() if name not in _NOT_COUNTS}

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from billing_core.errors import IntegrityError
+from billing_core.errors import IntegrityError, TollbookError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,10 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class ObjectStore:
-    """Objects of `root` as ab/cdef...: the first two hex digits are the folder. Only ever added to."""
+    """Objects of `root` as ab/cdef...: the first two hex digits are the folder. Only ever added to.
+
+    Both puts raise TollbookError when the disk refuses; nothing is kept then.
+    """
 
     def __init__(self, root: Path) -> None:
         """Use `root`; it is made by the first put."""
@@ -41,7 +44,7 @@ class ObjectStore:
         """Keep the bytes and return their sha256; the same bytes again change nothing."""
         sha256 = hashlib.sha256(content).hexdigest()
         if not self._is_kept(sha256, len(content)):
-            with self._new_file() as file:
+            with self._refusals_told(), self._new_file() as file:
                 file.write(content)
                 self._keep(file, sha256)
         return sha256
@@ -49,7 +52,7 @@ class ObjectStore:
     def put_file(self, path: Path) -> str:
         """Keep a file's bytes, read in chunks, and return their sha256."""
         digest = hashlib.sha256()
-        with path.open("rb") as source, self._new_file() as file:
+        with path.open("rb") as source, self._refusals_told(), self._new_file() as file:
             while chunk := source.read(_CHUNK_BYTES):
                 digest.update(chunk)
                 file.write(chunk)
@@ -78,6 +81,15 @@ class ObjectStore:
     def _is_kept(self, sha256: str, size: int) -> bool:
         path = self.path_of(sha256)
         return path.is_file() and path.stat().st_size == size
+
+    @contextmanager
+    def _refusals_told(self) -> Iterator[None]:
+        """A full disk in words that say what to do."""
+        try:
+            yield
+        except OSError as error:
+            msg = f"{self.root}: could not be written ({error.strerror}); nothing was posted. Free some space, then run again"
+            raise TollbookError(msg) from error
 
     @contextmanager
     def _new_file(self) -> Iterator[_TemporaryFileWrapper[bytes]]:

@@ -57,12 +57,12 @@ def _is_interruption(error: BaseException) -> bool:
     """Whether Ctrl-C is behind an error: a database cancels its statement and raises one of its own."""
     duckdb = sys.modules.get("duckdb")
     kinds = (KeyboardInterrupt, duckdb.InterruptException) if duckdb else (KeyboardInterrupt,)
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, kinds):
-            return True
-        seen = seen.__cause__ or seen.__context__
-    return False
+    behind: list[BaseException] = []
+    following: BaseException | None = error
+    while following is not None and following not in behind:  # an error raised anew may stand behind itself
+        behind.append(following)
+        following = following.__cause__ or following.__context__
+    return any(isinstance(each, kinds) for each in behind)
 
 
 def without_secrets(text: str) -> str:

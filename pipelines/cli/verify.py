@@ -104,12 +104,22 @@ def _rebuild(invocation: Invocation, *, adopt: bool) -> list[Finding]:
 
     folder = invocation.folder()
     with invocation.output.progress("rebuilding", None):
-        result = rebuild(folder, env=invocation.env, adopt=adopt)
-    document = {"history_equal": result.history_equal, "content_equal": result.content_equal, "adopted": adopt}
+        result = rebuild(folder, adopt=adopt)
+    document = {
+        "postings": result.postings,
+        "history_equal": result.history_equal,
+        "content_equal": result.content_equal,
+        "history_hash": result.rebuilt_history,
+        "content_hash": result.rebuilt_content,
+        "first_difference": result.first_difference,
+        "adopted": result.adopted,
+    }
 
     def render(page: Page) -> None:
         page.pairs([("history hash", _word(result.history_equal)), ("content hash", _word(result.content_equal))])
-        if adopt:
+        if result.first_difference is not None:
+            page.line(f"posting {result.first_difference} is the first whose head is not the journal's", "bold red")
+        if result.adopted:
             page.line("the rebuilt database took the place of the old one")
 
     invocation.output.result(document, render)

@@ -54,7 +54,8 @@ def _refuse_overflow(connection: duckdb.DuckDBPyConnection) -> None:
     over = rows(
         connection,
         "SELECT account_id FROM ledger_entries JOIN books.account_heads AS head USING (account_id)"
-        " GROUP BY account_id, head.balance HAVING sum(abs(token_amount::HUGEINT)) + abs(head.balance) >= $most LIMIT 1",
+        " GROUP BY account_id, head.balance HAVING sum(abs(token_amount::HUGEINT)) + abs(head.balance) >= $most"
+        " LIMIT 1",
         {"most": BALANCE_LIMIT},
     )
     if over:
@@ -64,8 +65,8 @@ def _refuse_overflow(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _post_shard(connection: duckdb.DuckDBPyConnection, parameters: Mapping[str, object]) -> None:
-    entries = _frame(connection, "posting/shard_entries.sql", parameters).sort(*ORDER).with_row_index("position")
-    entries = entries.with_columns(pl.col("position").cast(pl.Int64))
+    entries = _frame(connection, "posting/shard_entries.sql", parameters).sort(*ORDER)
+    entries = entries.with_row_index("position").with_columns(pl.col("position").cast(pl.Int64))
     state = LotState(
         lots=_frame(connection, "posting/shard_lots.sql", parameters),
         debt=_frame(connection, "posting/shard_debt.sql", parameters),
@@ -90,7 +91,8 @@ def _post_shard(connection: duckdb.DuckDBPyConnection, parameters: Mapping[str, 
 def _frame(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, object]) -> pl.DataFrame:
     query = sql_text(name)
     wanted = {key: value for key, value in parameters.items() if f"${key}" in query}
-    return connection.sql(query, params=wanted).pl()
+    frame: pl.DataFrame = connection.sql(query, params=wanted).pl()
+    return frame
 
 
 def _keep(connection: duckdb.DuckDBPyConnection, settled: LotPosting, parameters: Mapping[str, object]) -> None:
@@ -137,11 +139,13 @@ def _spliced(entries: pl.DataFrame, settled: LotPosting, extra_base: int) -> pl.
         place="position",
         part=pl.lit(RANK_CREDIT + 1),
         number=pl.lit(0, pl.Int64),
-        token_amount="token_amount",
+        token_amount=pl.col("token_amount"),
     )
     merged = pl.concat([placed, whole.select(placed.columns)], how="vertical_relaxed")
-    return merged.sort("account_id", "place", "part", "number").with_row_index("position").with_columns(
-        pl.col("position").cast(pl.Int64)
+    return (
+        merged.sort("account_id", "place", "part", "number")
+        .with_row_index("position")
+        .with_columns(pl.col("position").cast(pl.Int64))
     )
 
 
@@ -150,10 +154,8 @@ def _month_starts(entries: pl.DataFrame, timezone: str) -> list[int]:
     if entries.is_empty():
         return []
     zone = ZoneInfo(timezone) if timezone != "UTC" else UTC
-    first, last = (
-        datetime.fromtimestamp(int(value) // _MICROSECONDS, zone)
-        for value in (entries["occurred_us"].min() or 0, entries["occurred_us"].max() or 0)
-    )
+    span = entries.select(first=pl.col("occurred_us").min(), last=pl.col("occurred_us").max()).row(0)
+    first, last = (datetime.fromtimestamp(value // _MICROSECONDS, zone) for value in span)
     months = range(first.year * 12 + first.month, last.year * 12 + last.month)
     return [_epoch_us(datetime(month // 12, month % 12 + 1, 1, tzinfo=zone)) for month in months]
 

@@ -59,6 +59,7 @@ def run_delta_checks(connection: duckdb.DuckDBPyConnection, posting_id: int) -> 
         parameters = {"posting_id": posting_id} if "$posting_id" in query else None
         failing[_stem(path).split("_", 1)[1]] = scalar(connection, f"SELECT count(*) FROM ({query})", parameters)
     connection.executemany(
-        "INSERT INTO audit.check_results VALUES ($1, $2, $3)", [[posting_id, name, count] for name, count in failing.items()]
+        "INSERT INTO audit.check_results VALUES ($1, $2, $3)",
+        [[posting_id, name, count] for name, count in failing.items()],
     )
     return failing

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 LIVE_STORAGE = "v2.0.0"
 """Triggers, which keep the ledger append-only, need this storage version."""
 
+_STORAGE: dict[str, str | bool | int | float | list[str]] = {"storage_compatibility_version": LIVE_STORAGE}
+
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
 
@@ -30,7 +32,9 @@ def open_warehouse(
     Raises BooksLockedError when another process has it open, IntegrityError when DuckDB finds the file damaged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    connection = _connect(path, {"storage_compatibility_version": LIVE_STORAGE})
+    if not path.exists():
+        _create(path)
+    connection = _connect(path, _STORAGE)
     try:
         prepare(connection, path.parent / "tmp", memory_limit, threads)
         yield connection
@@ -49,6 +53,17 @@ def prepare(connection: duckdb.DuckDBPyConnection, spill: Path, memory_limit: st
     if threads is not None:
         connection.execute("SET threads = $threads", {"threads": threads})
     connection.execute(sql_text("macros/session.sql"))
+
+
+def _create(path: Path) -> None:
+    """Make an empty database and then give it its name: half a file, left by a full disk or a crash, never opens again."""
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        fresh.unlink(missing_ok=True)
+        _connect(fresh, _STORAGE).close()
+        fresh.replace(path)
+    except duckdb.Error as error:
+        raise readable(error, path) from error
 
 
 def _connect(path: Path, config: dict[str, str | bool | int | float | list[str]]) -> duckdb.DuckDBPyConnection:

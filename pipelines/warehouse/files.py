@@ -64,7 +64,8 @@ def note_received(
         )
     for file_id in unreadable:
         connection.execute(
-            "UPDATE posting_files SET outcome = 'refused', reason = 'unreadable', received = 0 WHERE file_id = $file_id",
+            "UPDATE posting_files SET outcome = 'refused', reason = 'unreadable', received = 0"
+            " WHERE file_id = $file_id",
             {"file_id": file_id},
         )
 

@@ -36,7 +36,11 @@ SEALED: tuple[Sealed, ...] = (
     Sealed("books.token_usage", "file_id, line_no, record_no", _DELIVERY),
     Sealed("books.usage_revisions", "file_id, line_no, record_no", _DELIVERY),
     Sealed("books.token_transactions", "account_id, account_seq", _DELIVERY | _RUNNING),
-    Sealed("finance.lot_allocations", "account_id, lot_id, debit_from, kind, tokens, allocated_at, transaction_id", _DELIVERY),
+    Sealed(
+        "finance.lot_allocations",
+        "account_id, lot_id, debit_from, kind, tokens, allocated_at, transaction_id",
+        _DELIVERY,
+    ),
     Sealed("finance.credit_lots", "lot_id", _DELIVERY),
     Sealed("books.credits", "transaction_id", _DELIVERY),
     Sealed("books.account_versions", "account_id, file_id, line_no", _DELIVERY),
@@ -85,10 +89,12 @@ def posting_blocks(connection: duckdb.DuckDBPyConnection, posting_id: int) -> li
         mine = f"FROM {sealed.table} WHERE posting_id = $posting_id"
         if not connection.execute(f"SELECT 1 {mine} LIMIT 1", {"posting_id": posting_id}).fetchall():
             continue
-        query = f"{_preimages(connection, sealed.table, frozenset())} WHERE posting_id = $posting_id ORDER BY {sealed.order}"
+        texts = _preimages(connection, sealed.table, frozenset())
+        query = f"{texts} WHERE posting_id = $posting_id ORDER BY {sealed.order}"
         hashed = _block_hashes(_stream(connection, query, {"posting_id": posting_id}))
         blocks += [
-            Block(sealed.table, number, count, HASH_VERSION, digest) for number, (count, digest) in enumerate(hashed, start=1)
+            Block(sealed.table, number, count, HASH_VERSION, digest)
+            for number, (count, digest) in enumerate(hashed, start=1)
         ]
     return blocks
 
@@ -107,7 +113,9 @@ def _whole(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, str], wit
     digest = hashlib.sha256()
     for table, order in tables.items():
         digest.update(f"{table}\n".encode())
-        for _, block in _block_hashes(_stream(connection, f"{_preimages(connection, table, without)} ORDER BY {order}", {})):
+        for _, block in _block_hashes(
+            _stream(connection, f"{_preimages(connection, table, without)} ORDER BY {order}", {})
+        ):
             digest.update(block.encode())
     return digest.hexdigest()
 

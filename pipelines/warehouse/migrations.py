@@ -79,7 +79,9 @@ def _apply(connection: duckdb.DuckDBPyConnection, path: Path, version: int, name
         connection.execute(sql_text(name))
         if version == 1:
             connection.execute(_guards())
-        connection.execute("INSERT INTO audit.schema_versions VALUES ($version, $name)", {"version": version, "name": name})
+        connection.execute(
+            "INSERT INTO audit.schema_versions VALUES ($version, $name)", {"version": version, "name": name}
+        )
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
@@ -90,19 +92,13 @@ def _apply(connection: duckdb.DuckDBPyConnection, path: Path, version: int, name
 def _guards() -> str:
     """The triggers: an UPDATE or DELETE of a posted row fails the statement, whoever sends it."""
     statements = ["CREATE TABLE audit.guard (message VARCHAR);"]
-    for table in APPEND_ONLY:
-        for event in ("UPDATE", "DELETE"):
-            statements.append(
-                f"CREATE TRIGGER {table.replace('.', '_')}_{event.lower()} AFTER {event} ON {table} "
-                "REFERENCING OLD TABLE AS gone FOR EACH STATEMENT "
-                f"INSERT INTO audit.guard SELECT error('{table} is append-only: post a correction instead') FROM gone;"
-            )
+    statements += [
+        _refusal(table, event, "is append-only: post a correction instead")
+        for table in APPEND_ONLY
+        for event in ("UPDATE", "DELETE")
+    ]
     for table, open_columns in VERSIONED.items():
-        statements.append(
-            f"CREATE TRIGGER {table.replace('.', '_')}_delete AFTER DELETE ON {table} "
-            "REFERENCING OLD TABLE AS gone FOR EACH STATEMENT "
-            f"INSERT INTO audit.guard SELECT error('{table} keeps every version') FROM gone;"
-        )
+        statements.append(_refusal(table, "DELETE", "keeps every version"))
         statements.append(
             f"CREATE TRIGGER {table.replace('.', '_')}_update AFTER UPDATE ON {table} "
             "REFERENCING OLD TABLE AS gone NEW TABLE AS fresh FOR EACH STATEMENT "
@@ -110,3 +106,12 @@ def _guards() -> str:
             f"(SELECT * EXCLUDE ({open_columns}) FROM gone EXCEPT ALL SELECT * EXCLUDE ({open_columns}) FROM fresh);"
         )
     return "\n".join(statements)
+
+
+def _refusal(table: str, event: str, why: str) -> str:
+    """A trigger that fails every statement of one kind which touches a row of the table."""
+    return (
+        f"CREATE TRIGGER {table.replace('.', '_')}_{event.lower()} AFTER {event} ON {table} "
+        "REFERENCING OLD TABLE AS gone FOR EACH STATEMENT "
+        f"INSERT INTO audit.guard SELECT error('{table} {why}') FROM gone;"
+    )

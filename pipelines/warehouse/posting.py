@@ -6,89 +6,28 @@ of each check run and the rows sealed. Either all of it is in the books, or none
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
 
-from billing_core.chain import GENESIS, posting_head
-from billing_core.errors import CheckFailedError, IntegrityError, TollbookError
-from billing_core.vocabulary import Disposition
+from billing_core.errors import IntegrityError
 from pipelines.engines.grading import grade_accounts
 from pipelines.engines.ledger import post_entries
 from pipelines.engines.local import rate_usage
 from pipelines.intake.reading import read_posting, read_retried
 from pipelines.intake.sources import FileToRead, ReadContext
-from pipelines.warehouse.checks import run_delta_checks
 from pipelines.warehouse.files import note_received, number_files
-from pipelines.warehouse.hashes import posting_blocks
+from pipelines.warehouse.posting_types import ChangedInputError, PostingInputs, PostingSummary
 from pipelines.warehouse.quarantine import keep_raw_records, load_raw_records
 from pipelines.warehouse.script import rows, run_script, scalar
+from pipelines.warehouse.sealing import seal
 from pipelines.warehouse.versions import keep_packages, keep_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
-
-    from billing_core.packages import Package
-    from billing_core.settings import SettingsBook
-    from pipelines.books.admin_journal import AdminEntry
-    from pipelines.books.posting_log import RetriedRecord
     from pipelines.intake.found import FoundFile
-    from pipelines.intake.sources import Source
 
-COUNTS = tuple(disposition.value for disposition in Disposition)
-
-
-class ChangedInputError(TollbookError):
-    """An input file is no longer what the posting announced; the posting was rolled back."""
-
-    def __init__(self, paths: str) -> None:
-        super().__init__(f"{paths} changed while it was read; leave it alone and run the command again")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PostingInputs:
-    """All that decides what a posting writes; a rebuild gives the same ones.
-
-    ``recorded_us`` is epoch microseconds. ``sources`` are by name. ``input_path`` of a found file is
-    ``input_paths[path]``, or the path below ``root``: a rebuild reads small inputs from the object store.
-    """
-
-    root: Path
-    quarantine: Path
-    posting_id: int
-    billing_date: date
-    recorded_us: int
-    kind: str
-    intent_hash: str
-    code_version: str
-    files: Sequence[FoundFile]
-    sources: Mapping[str, Source]
-    actions: Sequence[AdminEntry]
-    admin_seq: int
-    retries: Sequence[RetriedRecord]
-    settings: SettingsBook
-    packages: Sequence[Package]
-    rates_sha256: str
-    start: date
-    timezone: str
-    auto_create: bool
-    books_welcome: bool
-    metadata_keys: tuple[str, ...]
-    input_paths: Mapping[str, Path] = field(default_factory=dict)
-    changed_files: Callable[[], tuple[str, ...]] = tuple
-
-
-@dataclass(frozen=True, kw_only=True)
-class PostingSummary:
-    """What one posting wrote: ``counts`` has the seven dispositions, received and the figures of audit.postings."""
-
-    posting_id: int
-    billing_date: date
-    head: str
-    counts: Mapping[str, int]
+__all__ = ["ChangedInputError", "PostingInputs", "PostingSummary", "post"]
 
 
 def post(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> PostingSummary:
@@ -116,7 +55,7 @@ def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _post(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> PostingSummary:
-    """The steps in their order. A script whose input is empty is left out: planning it would cost more than running it."""
+    """The steps in their order; a script whose input is empty is left out: planning it costs more than running it."""
     parameters = _parameters(connection, inputs)
     _keep_versions(connection, inputs)
     _keep_actions(connection, inputs)
@@ -131,6 +70,7 @@ def _post(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> Posti
     if accepted.versioned:
         run_script(connection, "posting/04_versions.sql", parameters)
     run_script(connection, "posting/05_entries.sql", parameters)
+    _refuse_unknown_actions(connection)
     post_entries(connection, parameters)
     if accepted.usage:
         run_script(connection, "posting/06_usage.sql", parameters)
@@ -141,7 +81,7 @@ def _post(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> Posti
     run_script(connection, "posting/10_trail.sql", parameters)
     run_script(connection, "posting/11_files.sql", parameters)
     keep_raw_records(connection, inputs.quarantine, inputs.posting_id)
-    return _seal(connection, inputs)
+    return seal(connection, inputs)
 
 
 class _Accepted(NamedTuple):
@@ -230,7 +170,9 @@ def _read(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> None:
     )
     file_ids = number_files(connection, inputs.files, inputs.sources)
     taken = [file for file in inputs.files if file.outcome == "taken"]
-    to_read = [(_to_read(inputs, file, file_ids[file.source, file.path]), inputs.sources[file.source]) for file in taken]
+    to_read = [
+        (_to_read(inputs, file, file_ids[file.source, file.path]), inputs.sources[file.source]) for file in taken
+    ]
     if inputs.retries:
         records = load_raw_records(connection, inputs.quarantine, inputs.retries, inputs.sources)
         read_retried(connection, records, context)
@@ -260,70 +202,13 @@ def _refuse_unpriceable(connection: duckdb.DuckDBPyConnection) -> None:
         raise IntegrityError(f"{breached} calls have a figure beyond 64 bits although their counts were in bounds")
 
 
-def _seal(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> PostingSummary:
-    """Check, hash and number the posting; its row in audit.postings is the last thing written."""
-    failing = run_delta_checks(connection, inputs.posting_id)
-    if any(failing.values()):
-        named = ", ".join(f"{name}: {count} rows" for name, count in failing.items() if count)
-        raise CheckFailedError(
-            f"posting {inputs.posting_id} for {inputs.billing_date} was rolled back, its checks found {named}.", failing
-        )
-    counts = _counts(connection, inputs.posting_id)
-    blocks = posting_blocks(connection, inputs.posting_id)
-    found = rows(connection, "SELECT head FROM audit.postings ORDER BY posting_id DESC LIMIT 1")
-    previous = str(found[0][0]) if found else GENESIS
-    head = posting_head(previous, inputs.posting_id, inputs.intent_hash, counts, blocks)
-    if blocks:
-        connection.executemany(
-            "INSERT INTO audit.blocks VALUES ($1, $2, $3, $4, $5, $6)", [[inputs.posting_id, *block] for block in blocks]
-        )
-    values = {
-        "posting_id": inputs.posting_id,
-        "billing_date": inputs.billing_date,
-        "recorded_us": inputs.recorded_us,
-        "intent_hash": inputs.intent_hash,
-        "kind": inputs.kind,
-        **counts,
-        "admin_seq": inputs.admin_seq,
-        "code_version": inputs.code_version,
-        "previous_head": previous,
-        "head": head,
-    }
-    connection.execute(
-        "INSERT INTO audit.postings BY NAME SELECT * REPLACE (make_timestamptz(recorded_at) AS recorded_at) FROM (SELECT "
-        + ", ".join(f"${key} AS {'recorded_at' if key == 'recorded_us' else key}" for key in values)
-        + ")",
-        values,
+def _refuse_unknown_actions(connection: duckdb.DuckDBPyConnection) -> None:
+    """The command refuses accounts that the books do not know, so an entry for one was not written by it."""
+    unknown = rows(
+        connection, "SELECT seq, account_id FROM due_actions ANTI JOIN books.token_accounts USING (account_id)"
     )
-    return PostingSummary(
-        posting_id=inputs.posting_id, billing_date=inputs.billing_date, head=head, counts=counts
-    )
-
-
-_COUNTS_QUERY = """
-SELECT
-    (SELECT count(*) FROM audit.usage_files WHERE posting_id = $posting_id) AS files,
-    received, accepted, duplicate, superseded, conflict, ignored, quarantined, blank,
-    (SELECT count(*) FROM books.token_usage WHERE posting_id = $posting_id) AS usage_rows,
-    (SELECT count(*) FROM books.token_transactions WHERE posting_id = $posting_id) AS ledger_rows,
-    (SELECT count(*) FROM books.token_usage WHERE posting_id = $posting_id AND billable_tokens IS NULL) AS held_rows,
-    (SELECT coalesce(-sum(token_amount) FILTER (transaction_type = 'usage' OR usage_id IS NOT NULL), 0)::BIGINT
-        FROM books.token_transactions WHERE posting_id = $posting_id) AS tokens_billed,
-    (SELECT coalesce(sum(token_amount) FILTER (usage_id IS NULL AND token_amount > 0), 0)::BIGINT
-        FROM books.token_transactions WHERE posting_id = $posting_id) AS tokens_credited
-FROM (
-    SELECT
-        coalesce(sum(received), 0)::BIGINT AS received, coalesce(sum(accepted), 0)::BIGINT AS accepted,
-        coalesce(sum(duplicate), 0)::BIGINT AS duplicate, coalesce(sum(superseded), 0)::BIGINT AS superseded,
-        coalesce(sum(conflict), 0)::BIGINT AS conflict, coalesce(sum(ignored), 0)::BIGINT AS ignored,
-        coalesce(sum(quarantined), 0)::BIGINT AS quarantined, coalesce(sum(blank), 0)::BIGINT AS blank
-    FROM audit.usage_files WHERE posting_id = $posting_id
-) AS lines
-"""
-
-
-def _counts(connection: duckdb.DuckDBPyConnection, posting_id: int) -> dict[str, int]:
-    """The figures of audit.postings, counted from the rows themselves."""
-    cursor = connection.execute(_COUNTS_QUERY, {"posting_id": posting_id})
-    names = [column[0] for column in cursor.description or ()]
-    return {name: int(value) for name, value in zip(names, cursor.fetchall()[0], strict=True)}
+    if unknown:
+        raise IntegrityError(
+            f"journal/admin.jsonl, line {unknown[0][0]}: account {unknown[0][1]!r} is not in the books. Deliver the "
+            "account in an accounts file, then run the command again."
+        )

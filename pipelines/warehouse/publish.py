@@ -136,7 +136,9 @@ def _bring_forward(connection: duckdb.DuckDBPyConnection) -> None:
     try:
         last = _prepare(connection)
         for table in GROWING:
-            connection.execute(f"INSERT INTO published.{table} SELECT * FROM {table} WHERE posting_id > $last", {"last": last})
+            connection.execute(
+                f"INSERT INTO published.{table} SELECT * FROM {table} WHERE posting_id > $last", {"last": last}
+            )
         for table in WHOLE:
             connection.execute(f"CREATE OR REPLACE TABLE published.{table} AS SELECT * FROM {table} ORDER BY ALL")
         connection.execute(

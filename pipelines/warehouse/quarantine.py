@@ -86,9 +86,7 @@ ORDER BY ALL
 def drop_expired(folder: Path, now: datetime, retention_days: int) -> int:
     """Remove raw files older than the retention; returns how many."""
     limit = now - timedelta(days=retention_days)
-    expired = [
-        path for path in folder.glob("*.parquet") if datetime.fromtimestamp(path.stat().st_mtime, UTC) < limit
-    ]
+    expired = [path for path in folder.glob("*.parquet") if datetime.fromtimestamp(path.stat().st_mtime, UTC) < limit]
     for path in expired:
         path.unlink()
     return len(expired)

@@ -22,7 +22,7 @@ def run_script(connection: duckdb.DuckDBPyConnection, name: str, parameters: Map
 
 @cache
 def _statements(name: str) -> tuple[duckdb.Statement, ...]:
-    """The parsed statements of a file; parsing them for every posting would cost as much as running them on a small one."""
+    """The parsed statements of a file: parsing them anew would cost a small posting as much as running them."""
     parser = duckdb.connect()
     try:
         return tuple(parser.extract_statements(sql_text(name)))

@@ -1,4 +1,4 @@
-"""Dated versions in the books: settings, packages and the rules that rated, kept for ever, closed when a successor comes."""
+"""Dated versions in the books: settings, packages and the rules that rated, kept for ever, closed by a successor."""
 
 from __future__ import annotations
 
@@ -133,9 +133,10 @@ def _keep_rates(connection: duckdb.DuckDBPyConnection, book: SettingsBook, book_
 
 
 def keep_packages(connection: duckdb.DuckDBPyConnection, packages: Sequence[Package], recorded_us: int) -> None:
-    """Bring books.token_pricing up to ``packages``; versions that the file no longer holds are closed, never removed."""
+    """Bring books.token_pricing up to ``packages``; versions that the file no longer holds are closed, not removed."""
     found = connection.execute(
-        "SELECT package_id, package_version, epoch_us(effective_to) FROM books.token_pricing WHERE superseded_by IS NULL"
+        "SELECT package_id, package_version, epoch_us(effective_to) FROM books.token_pricing"
+        " WHERE superseded_by IS NULL"
     ).fetchall()
     known = {(package_id, version): ends for package_id, version, ends in found}
     wanted = {(package.package_id, package.package_version): package for package in packages}

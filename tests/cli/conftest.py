@@ -35,7 +35,11 @@ settle_seconds = 0
 
 def usage_line(number: int, day: int, account: str = "ada", tokens: int = 100) -> str:
     """One plain usage line."""
-    fields = {"event_id": f"e{number}", "account_id": account, "occurred_at": f"2026-09-{day:02d}T10:00:00Z"}
+    fields: dict[str, object] = {
+        "event_id": f"e{number}",
+        "account_id": account,
+        "occurred_at": f"2026-09-{day:02d}T10:00:00Z",
+    }
     fields |= {"operation_type": "chat", "provider": "openai", "model": "gpt-4o", "success": True}
     return json.dumps({**fields, "input_tokens": tokens, "output_tokens": 0}) + "\n"
 

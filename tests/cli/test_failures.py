@@ -9,8 +9,6 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-import pytest
-
 from billing_core.errors import TollbookError
 from pipelines.cli.failures import report, without_secrets
 from pipelines.cli.invocation import Invocation
@@ -19,6 +17,8 @@ from tests.cli.conftest import NOW
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
     from tests.cli.conftest import Command
 
@@ -73,7 +73,10 @@ def test_books_held_by_another_process(tollbook: Command) -> None:
         "with hold_books(Path(sys.argv[1]), 'tollbook run'): print('held', flush=True); sys.stdin.read()"
     )
     holder = subprocess.Popen(
-        [sys.executable, "-c", code, str(tollbook.folder.lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, str(tollbook.folder.lock)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert holder.stdout is not None
@@ -125,6 +128,14 @@ def test_interruption_behind_another_error_is_an_interruption(capsys: pytest.Cap
     error.__cause__ = KeyboardInterrupt()
     assert report(error, Invocation()) == 130
     assert "interrupted; nothing half done" in capsys.readouterr().err
+
+
+def test_error_that_stands_behind_itself_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    """A circle of causes, as libraries make when they raise an error anew, ends."""
+    first, second = TollbookError("first"), TollbookError("second")
+    first.__cause__, second.__cause__ = second, first
+    assert report(first, Invocation()) == 1
+    assert capsys.readouterr().err == "error: first\n"
 
 
 def test_full_disk_is_said_in_words(capsys: pytest.CaptureFixture[str]) -> None:

@@ -65,7 +65,9 @@ def test_quarantined_raw_text_cannot_steer_the_terminal(tollbook: Command) -> No
 
 def test_retry_posts_what_passes_now(tollbook: Command) -> None:
     """Once the account is there, the retried call is billed and no longer held."""
-    accounts = '{"account_id": "stranger", "created_at": "2026-09-01T00:00:00Z", "updated_at": "2026-09-01T00:00:00Z"}\n'
+    accounts = (
+        '{"account_id": "stranger", "created_at": "2026-09-01T00:00:00Z", "updated_at": "2026-09-01T00:00:00Z"}\n'
+    )
     (tollbook.root / "accounts/more.jsonl").write_text(accounts, encoding="utf-8")
     assert tollbook("run").code == 0
     retried = tollbook("--json", "quarantine", "retry", "--reason", "unknown_account").document
@@ -123,7 +125,7 @@ def test_verify_passes_sound_books_and_keeps_the_outcome(tollbook: Command) -> N
 
 
 def test_verify_finds_a_changed_ledger_row(tollbook: Command) -> None:
-    """A row that was changed past its guard fails its check and its seal: critical, exit 3, or 0 with --fail-on never."""
+    """A row that was changed past its guard fails its check and its seal: critical, exit 3."""
     with duckdb.connect(str(tollbook.folder.database)) as connection:
         connection.execute("DROP TRIGGER books_token_transactions_update ON books.token_transactions").complete()
         connection.execute(

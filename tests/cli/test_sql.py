@@ -41,8 +41,12 @@ def test_query_that_does_more_than_ask_is_refused(tollbook: Command, query: str)
 
 def test_figures_are_exact_in_json(tollbook: Command) -> None:
     """Wide integers are numbers, decimals and instants text, with all their digits."""
-    query = "SELECT 170141183460469231731687303715884105727::HUGEINT h, 9007199254740993::BIGINT b, 0.10::DECIMAL(9,2) d,"
-    document = tollbook("--json", "sql", "-c", query + " TIMESTAMPTZ '2026-09-01 00:00:00.000001+00' t, NULL n").document
+    query = (
+        "SELECT 170141183460469231731687303715884105727::HUGEINT h, 9007199254740993::BIGINT b, 0.10::DECIMAL(9,2) d,"
+    )
+    document = tollbook(
+        "--json", "sql", "-c", query + " TIMESTAMPTZ '2026-09-01 00:00:00.000001+00' t, NULL n"
+    ).document
     assert document["rows"] == [
         {"h": 2**127 - 1, "b": 2**53 + 1, "d": "0.10", "t": "2026-09-01 00:00:00.000001+00", "n": None}
     ]

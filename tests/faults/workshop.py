@@ -110,6 +110,12 @@ def _steps(answer: Job, root: Path) -> list[str]:
     return ["" if str(root) in label else label for label in answer["trace"]]
 
 
+def point(stage: Stage, label: str, nth: int, how: str, **more: object) -> Job:
+    """Make the part of a job that acts at the nth step whose label begins like this; labels are cut, so it is looked up."""
+    whole = next(step for step in stage.steps if step.startswith(label))
+    return {"at": {"label": whole, "nth": nth, "how": how, **more}}
+
+
 @dataclass
 class Trial:
     """One copy of the books, killed at one point after the other, and what came of it."""

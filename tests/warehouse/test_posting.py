@@ -1,0 +1,421 @@
+"""What a posting writes, by example: prices, credits, money, accounts, files. Every bill() proves every check."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipelines.billing import retry_quarantine
+from pipelines.books.posting_log import RetriedRecord
+from tests.warehouse.ledger_books import CONFIG, LedgerBooks, at
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BONUS = '[[settings]]\nnew_user_bonus_tokens = 500\n'
+
+
+def test_call_is_priced_and_charged(books: LedgerBooks) -> None:
+    """Half as much again, rounded up, as one row below zero of an account that may then not be served."""
+    books.call("e1", 1, 101)
+    books.bill(1)
+    assert books.ledger() == [("usage", -152, -152)]
+    assert books.one("status, balance_level, lifetime_tokens_used, lifetime_actual_tokens_used") == (
+        "suspended", "negative", 152, 101,
+    )  # fmt: skip
+
+
+def test_failed_call_is_recorded_and_free(books: LedgerBooks) -> None:
+    """It has an event of zero billable tokens and no ledger row."""
+    books.call("e1", 1, 100, success=False, error_message="timeout")
+    books.bill(1)
+    assert books.ledger() == []
+    assert books.rows("SELECT billable_tokens, charge_type FROM books.token_usage") == [(0, None)]
+
+
+def test_unrated_image_is_held(books: LedgerBooks) -> None:
+    """No rule prices the model: it is kept and reported, never billed as another."""
+    books.call("e1", 1, 0, operation_type="image", model="gpt-image-1", image_count=2)
+    books.call("e2", 1, 0, operation_type="image", model="dall-e-3", image_count=2)
+    books.bill(1)
+    assert books.ledger() == [("usage", -12_000, -12_000)]
+    assert books.rows("SELECT model FROM finance.held") == [("gpt-image-1",)]
+
+
+def test_welcome_bonus_comes_once(tmp_path: Path) -> None:
+    """A later version of the account brings no second one."""
+    books = LedgerBooks(tmp_path / "books", rates=BONUS)
+    books.account()
+    books.bill(1)
+    books.account(day=2, plan="pro")
+    books.bill(2)
+    assert books.ledger() == [("bonus", 500, 500)]
+
+
+def test_opening_balance_takes_the_place_of_the_welcome(tmp_path: Path) -> None:
+    """An account that moves in brings its tokens, no bonus, and nothing counts as purchased."""
+    books = LedgerBooks(tmp_path / "books", rates=BONUS)
+    books.account()
+    books.credit("o", "opening", 700, 1, amount_cents=70, currency="usd")
+    books.bill(1)
+    assert books.ledger() == [("opening", 700, 700)]
+    assert books.one("lifetime_tokens_purchased, lifetime_spent_cents") == (0, 0)
+
+
+def test_purchase_counts_tokens_and_money(books: LedgerBooks) -> None:
+    """It repays debt first; its instant is the last purchase."""
+    books.call("e1", 1, 100)
+    books.credit("p", "purchase", 1000, 2, amount_cents=500, currency="usd", stripe_payment_intent_id="pi_1")
+    books.bill(2)
+    assert books.ledger() == [("usage", -150, -150), ("purchase", 1000, 850)]
+    assert books.one("currency, lifetime_spent_cents, epoch(last_purchase_at)::BIGINT, status") == (
+        "usd", 500, 1788307200, "active",
+    )  # fmt: skip
+    assert books.rows("SELECT kind, tokens FROM finance.lot_allocations") == [("repay", 150)]
+
+
+@pytest.mark.parametrize(("spent", "taken_back", "on_tape"), [(0, 1000, 0), (400, 600, 400), (1000, 0, 1000)])
+def test_refund_takes_back_unspent_tokens_then_makes_debt(
+    books: LedgerBooks, spent: int, taken_back: int, on_tape: int
+) -> None:
+    """A full refund takes all tokens of its purchase; those already spent become debt."""
+    books.credit("p", "purchase", 1000, 1, amount_cents=1000, currency="usd")
+    if spent:
+        books.call("e1", 2, spent * 2 // 3, output_tokens=spent * 2 % 3)
+    books.credit("r", "refund", -1000, 3, amount_cents=1000, currency="usd", source_credit_id="p")
+    books.bill(4)
+    moved = books.rows("SELECT coalesce(sum(tokens) FILTER (kind = 'take_back'), 0)::BIGINT FROM finance.lot_allocations")
+    assert moved == [(taken_back,)]
+    assert books.one("balance, lifetime_spent_cents") == (-on_tape, 0)
+
+
+def test_refund_of_money_alone_moves_no_token(books: LedgerBooks) -> None:
+    """Its amount is negative whatever sign the record has; zero of both is refused."""
+    books.credit("p", "purchase", 1000, 1, amount_cents=1000, currency="usd")
+    books.credit("r", "refund", 0, 2, amount_cents=300, currency="usd", source_credit_id="p")
+    books.credit("z", "refund", 0, 2, source_credit_id="p")
+    books.bill(2)
+    assert books.rows("SELECT token_amount, amount_cents FROM books.token_transactions WHERE transaction_type = 'refund'") == [
+        (0, -300)
+    ]
+    assert books.one("balance, lifetime_spent_cents") == (1000, 700)
+    assert books.held() == [("quarantined", "zero_amount", None)]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_chargeback_and_its_reversal(books: LedgerBooks, *, together: bool) -> None:
+    """Tokens and money go and come back, in one posting or in two."""
+    books.credit("p", "purchase", 1000, 1, amount_cents=1000, currency="usd")
+    books.call("e1", 2, 400)
+    books.credit("cb", "chargeback", -1000, 3, amount_cents=1000, currency="usd", source_credit_id="p")
+    if not together:
+        books.bill(3)
+        assert books.one("balance, lifetime_spent_cents") == (-600, 0)
+    books.credit("rev", "chargeback_reversal", 1000, 4, amount_cents=1000, currency="usd", source_credit_id="cb")
+    books.bill(4)
+    assert [row[:2] for row in books.ledger()][2:] == [("chargeback", -1000), ("chargeback_reversal", 1000)]
+    assert books.one("balance, lifetime_spent_cents") == (400, 1000)
+    assert books.rows("SELECT remaining FROM finance.lot_balances") == [(400,)]
+
+
+def test_reversal_of_a_taken_back_bonus(books: LedgerBooks) -> None:
+    """A refund may name any credit; what comes back goes into that credit's lot."""
+    books.credit("b", "bonus", 500, 1)
+    books.credit("r", "refund", -500, 2, source_credit_id="b")
+    books.credit("back", "refund", 500, 3, source_credit_id="r")
+    books.bill(3)
+    assert books.held() == []
+    assert books.ledger()[-1] == ("refund", 500, 500)
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("kind", ["refund", "chargeback_reversal", "correction"])
+def test_no_row_gives_back_more_than_was_taken(books: LedgerBooks, kind: str, *, together: bool) -> None:
+    """The second one goes over what its row took: it is held back with a reason, everything else is posted."""
+    books.credit("p", "purchase", 1000, 1, amount_cents=1000, currency="usd")
+    books.credit("cb", "chargeback", -600, 2, amount_cents=600, currency="usd", source_credit_id="p")
+    books.credit("one", kind, 400, 3, source_credit_id="cb")
+    if not together:
+        books.bill(3)
+    books.credit("two", kind, 300, 4, source_credit_id="cb")
+    books.credit("three", kind, 200, 5, source_credit_id="cb" if not together else "nothing")
+    books.bill(5)
+    reasons = [reason for _, reason, _ in books.held()]
+    assert reasons == (["exceeds_corrected", "unknown_corrected"] if together else ["exceeds_corrected"] * 2)
+    assert books.one("balance") == 800
+
+
+def test_what_took_nothing_gives_nothing_back(books: LedgerBooks) -> None:
+    """A purchase took no token, so a correction of it that adds tokens is held back; so is one of itself."""
+    books.credit("p", "purchase", 1000, 1)
+    books.credit("c", "correction", 10, 2, source_credit_id="p")
+    books.credit("self", "correction", 10, 2, source_credit_id="self")
+    books.credit("nameless", "correction", -10, 2)
+    books.bill(2)
+    assert books.held() == [
+        ("quarantined", "exceeds_corrected", "p"),
+        ("quarantined", "unknown_corrected", "self"),
+        ("quarantined", "unknown_corrected", None),
+    ]
+    assert books.ledger() == [("purchase", 1000, 1000)]
+
+
+def test_row_dated_before_what_it_names_is_held_back(books: LedgerBooks) -> None:
+    """What it names is not in the ledger yet; nor may it stand at the same instant, where credits come first."""
+    books.credit("p", "purchase", 1000, 1)
+    books.credit("cb", "chargeback", -500, 4, source_credit_id="p")
+    books.credit("early", "chargeback_reversal", 100, 3, source_credit_id="cb")
+    books.credit("level", "chargeback_reversal", 100, 4, source_credit_id="cb")
+    books.bill(4)
+    assert [reason for _, reason, _ in books.held()] == ["unknown_corrected", "unknown_corrected"]
+    assert books.one("balance") == 500
+
+
+def test_refund_dated_before_its_purchase_is_an_ordinary_debit(books: LedgerBooks) -> None:
+    """There is no lot yet from which it could be taken back."""
+    books.credit("p", "purchase", 1000, 3, amount_cents=1000, currency="usd")
+    books.credit("r", "refund", -200, 2, amount_cents=200, currency="usd", source_credit_id="p")
+    books.bill(3)
+    assert books.ledger() == [("refund", -200, -200), ("purchase", 1000, 800)]
+
+
+def test_correction_that_is_held_back_supports_no_other(books: LedgerBooks) -> None:
+    """The one names nothing, so the other, which names the one, names nothing either."""
+    books.credit("p", "purchase", 1000, 1)
+    books.credit("a", "correction", -50, 2, source_credit_id="missing")
+    books.credit("b", "correction", 50, 3, source_credit_id="a")
+    books.bill(3)
+    assert [reason for _, reason, _ in books.held()] == ["unknown_corrected", "unknown_corrected"]
+
+
+def test_lot_expires_and_late_usage_revives_it(books: LedgerBooks) -> None:
+    """A late call inside its time takes tokens back from the expiry, by a correction that names it."""
+    books.credit("b", "bonus", 500, 1, expires_at=at(3))
+    books.bill(4)
+    assert books.ledger() == [("bonus", 500, 500), ("expiry", -500, 0)]
+    books.call("late", 2, 200, file_day=5)
+    books.bill(5)
+    assert books.ledger()[2:] == [("correction", 300, 300), ("usage", -300, 0)]
+    assert books.one("lifetime_tokens_used") == 300
+
+
+VERSION_STEPS = {
+    "cheaper": ([100, 40], [("usage", -150), ("correction", 90)]),
+    "dearer": ([100, 140], [("usage", -150), ("correction", -60)]),
+    "to zero": ([100, 0], [("usage", -150), ("correction", 150)]),
+    "from zero": ([0, 100], [("usage", -150)]),
+    "same price": ([100, 100], [("usage", -150)]),
+    "up and down": ([100, 50, 200, 0, 10], [("usage", -150), ("correction", 75), ("correction", -225), ("correction", 300), ("correction", -15)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("steps", VERSION_STEPS)
+@pytest.mark.parametrize("funded", [True, False])
+def test_later_version_posts_the_difference(books: LedgerBooks, steps: str, *, funded: bool) -> None:
+    """Corrections name the first row; the event stands at its last figure; earlier records are superseded."""
+    tokens, expected = VERSION_STEPS[steps]
+    if funded:
+        books.credit("p", "purchase", 200, 1)
+    for number, figure in enumerate(tokens, start=1):
+        books.version(number, number, figure, model=f"model-{number}")
+        books.bill(number)
+    assert [row[:2] for row in books.ledger()][funded:] == expected
+    assert books.rows("SELECT total_tokens, model FROM books.usage_current") == [(tokens[-1], f"model-{len(tokens)}")]
+    assert books.rows("SELECT count(*) FROM books.usage_revisions") == [(len(tokens) - 1,)]
+    assert books.rows(
+        "SELECT disposition, count(*) FROM audit.current_dispositions WHERE file_id IN"
+        " (SELECT file_id FROM audit.usage_files WHERE source = 'versions') GROUP BY ALL ORDER BY ALL"
+    ) == [("accepted", 1), ("superseded", len(tokens) - 1)]
+    assert books.rows(
+        "SELECT count(DISTINCT corrects_transaction_id) FROM books.token_transactions WHERE transaction_type = 'correction'"
+    ) == [(int(len(expected) > 1),)]
+    assert books.one("lifetime_tokens_used, lifetime_actual_tokens_used") == (tokens[-1] * 3 // 2, tokens[-1])
+
+
+def test_later_version_cannot_move_to_another_account(books: LedgerBooks) -> None:
+    """A correction stays in its account, so such a version is held as a conflict."""
+    books.account("bob")
+    books.version(1, 1, 100)
+    books.bill(1)
+    books.version(2, 2, 100, account="bob")
+    books.bill(2)
+    assert books.held() == [("conflict", "conflict", "another account than the posted version")]
+    assert books.ledger("bob") == []
+
+
+def test_held_version_is_settled_by_a_later_one(books: LedgerBooks) -> None:
+    """Two contents of one version are held; equal ones again are duplicates, a third is held, a later version stands."""
+    books.version(1, 1, 10)
+    books.version(1, 1, 20)
+    books.bill(1)
+    books.version(1, 2, 10)
+    books.version(1, 2, 20)
+    books.version(1, 2, 30)
+    books.bill(2)
+    found = books.rows("SELECT disposition FROM audit.line_dispositions JOIN audit.usage_files USING (file_id) WHERE source = 'versions' ORDER BY file_id")
+    assert [row[0] for row in found] == ["conflict", "conflict", "duplicate", "duplicate", "conflict"]
+    assert books.ledger() == []
+    books.version(2, 3, 20)
+    books.bill(3)
+    assert books.ledger() == [("usage", -30, -30)]
+
+
+def test_other_content_of_the_posted_version_is_held_once(books: LedgerBooks) -> None:
+    """The posted one stands and its repeat is a duplicate; so is a repeat of the one that is held."""
+    books.version(1, 1, 10)
+    books.bill(1)
+    for day in (2, 3):
+        books.version(1, day, 20)
+        books.version(1, day, 10, unmapped=day)
+        books.bill(day)
+    found = books.rows("SELECT disposition FROM audit.line_dispositions JOIN audit.usage_files USING (file_id) WHERE source = 'versions' ORDER BY file_id")
+    assert [row[0] for row in found] == ["accepted", "conflict", "duplicate", "duplicate"]
+
+
+def test_conflict_with_a_posted_call_is_held(books: LedgerBooks) -> None:
+    """Without a version the posted one stands; the other is kept with the fields that differ."""
+    books.call("e1", 1, 100)
+    books.bill(1)
+    books.call("e1", 2, 200, occurred_at=at(1, 10))
+    books.bill(2)
+    assert books.ledger() == [("usage", -150, -150)]
+    assert books.held() == [("conflict", "conflict", "input_tokens")]
+
+
+def test_call_of_an_unknown_account_is_admitted_when_it_exists(books: LedgerBooks) -> None:
+    """It is billed once, at its own instant, and stands as accepted."""
+    books.call("e1", 1, 100, account_id="bob")
+    books.bill(1)
+    assert books.held() == [("quarantined", "unknown_account", "bob")]
+    books.account("bob", day=2)
+    books.bill(2)
+    with books.opened() as opened:
+        found = opened.connection.execute(
+            "SELECT file.sha256, file.source, line_no, record_no FROM audit.quarantine_open"
+            " JOIN audit.usage_files AS file USING (file_id)"
+        ).fetchall()
+        retry_quarantine(opened, [RetriedRecord(*row) for row in found])
+    assert books.ledger("bob") == [("usage", -150, -150)]
+    assert books.held() == []
+    assert books.rows("SELECT disposition, previous_disposition FROM audit.line_dispositions WHERE previous_disposition IS NOT NULL") == [
+        ("accepted", "quarantined")
+    ]
+    books.bill(3)
+
+
+def test_administrator_grants_deducts_blocks_and_unblocks(books: LedgerBooks) -> None:
+    """Each is a row or a word with its actor; a block outlives any balance until it is lifted."""
+    steps = [("grant", 500), ("deduct", 200), ("block", None), ("unblock", None)]
+    states = []
+    for number, (action, tokens) in enumerate(steps):
+        with books.opened() as opened:
+            opened.admin.log.now = lambda day=number + 1: datetime.fromisoformat(at(day))
+            opened.admin.append(actor="eve", action=action, account_id="ada", reason="a test", token_amount=tokens)  # type: ignore[arg-type]
+        books.bill(number + 1)
+        states.append(books.one("status"))
+    assert states == ["active", "active", "blocked", "active"]
+    assert books.ledger() == [("admin_grant", 500, 500), ("admin_deduction", -200, 300)]
+    assert books.rows("SELECT DISTINCT admin_user_id, description FROM books.token_transactions") == [("eve", "a test")]
+
+
+def test_blocked_account_stays_blocked_after_a_purchase(books: LedgerBooks) -> None:
+    """The app's own word counts until a later version takes it back."""
+    books.account(day=2, status="blocked")
+    books.credit("p", "purchase", 1000, 2)
+    books.bill(2)
+    assert books.one("status") == "blocked"
+    books.account(day=3, status="active")
+    books.bill(3)
+    assert books.one("status") == "active"
+
+
+@pytest.mark.parametrize(("tokens", "level"), [(1001, "ok"), (1000, "low"), (101, "low"), (100, "critical")])
+def test_level_follows_the_balance(books: LedgerBooks, tokens: int, level: str) -> None:
+    """A threshold itself belongs to the lower level."""
+    books.credit("b", "bonus", tokens, 1)
+    books.bill(1)
+    assert books.one("balance_level") == level
+
+
+def test_first_use_opens_an_account(tmp_path: Path) -> None:
+    """Without an accounts file an account is dated at the start of the books and gets its bonus."""
+    config = CONFIG.replace('path = "accounts/*.jsonl"', "auto_create = true")
+    books = LedgerBooks(tmp_path / "books", config=config, rates=BONUS)
+    books.call("e1", 2, 100)
+    books.bill(2)
+    assert books.ledger() == [("bonus", 500, 500), ("usage", -150, 350)]
+    assert books.one("user_id, epoch(created_at)::BIGINT") == ("ada", 1788220800)
+
+
+def test_call_before_the_start_is_ignored(books: LedgerBooks) -> None:
+    """It is counted with its reason and never billed."""
+    books.call("old", 1, 100, occurred_at="2026-08-31T23:59:59Z")
+    books.bill(1)
+    assert books.ledger() == []
+    assert books.rows("SELECT disposition, reason FROM audit.current_dispositions WHERE reason IS NOT NULL") == [
+        ("ignored", "before_start")
+    ]
+
+
+def test_credit_dated_ahead_waits_for_its_date(books: LedgerBooks) -> None:
+    """It is read at once and enters the ledger with the billing date that reaches it."""
+    books.credit("p", "purchase", 1000, 4, file_day=1)
+    books.bill(1)
+    assert (books.ledger(), books.rows("SELECT count(*) FROM books.credits")) == ([], [(1,)])
+    books.bill(3)
+    assert books.ledger() == []
+    books.bill(4)
+    assert books.ledger() == [("purchase", 1000, 1000)]
+
+
+def test_damaged_file_is_refused_and_the_others_are_posted(books: LedgerBooks) -> None:
+    """Nothing of it is billed, not even what could be read."""
+    books.call("e1", 1, 100)
+    call = {"event_id": "x", "account_id": "ada", "occurred_at": at(1, 9), "model": "gpt-4o", "input_tokens": 7}
+    packed = gzip.compress("".join(json.dumps(call | {"event_id": f"x{n}"}) + "\n" for n in range(5000)).encode())
+    (books.root / "usage/2026-09-01-000.jsonl.gz").write_bytes(packed[: len(packed) // 2])
+    books.call("e2", 1, 10)
+    books.bill(1)
+    assert books.ledger()[-1][2] == -165
+    assert books.rows("SELECT outcome, reason, received FROM audit.usage_files WHERE path LIKE '%.gz'") == [
+        ("refused", "unreadable", 0)
+    ]
+
+
+def test_money_has_a_currency(books: LedgerBooks) -> None:
+    """The record's, else the account's, else US dollars."""
+    books.account("bob", currency="eur")
+    for number, (account, currency) in enumerate([("ada", None), ("ada", "GBP"), ("bob", None)]):
+        books.credit(f"p{number}", "purchase", 10, 1, account_id=account, amount_cents=100, **({"currency": currency} if currency else {}))
+    books.bill(1)
+    assert books.rows("SELECT account_id, currency FROM books.token_transactions ORDER BY ALL") == [
+        ("ada", "gbp"), ("ada", "usd"), ("bob", "eur"),
+    ]  # fmt: skip
+
+
+def test_lifetime_spend_is_in_one_currency(books: LedgerBooks) -> None:
+    """An account that changes its currency shows what it spent in the new one; currencies are never added."""
+    books.credit("d", "purchase", 10, 1, amount_cents=100, currency="usd")
+    books.credit("e", "purchase", 10, 1, amount_cents=70, currency="eur", occurred_at=at(1, 5))
+    books.credit("r", "refund", -5, 2, amount_cents=30, currency="eur", source_credit_id="e")
+    books.bill(2)
+    assert books.one("currency, lifetime_spent_cents") == ("usd", 100)
+    books.account(day=3, currency="eur")
+    books.bill(3)
+    assert books.one("currency, lifetime_spent_cents") == ("eur", 40)
+
+
+def test_settings_entered_late_for_a_past_date_leave_posted_calls_alone(books: LedgerBooks) -> None:
+    """They price what comes from then on; what was posted stands until it is restated, and no check objects."""
+    books.call("e1", 3, 100)
+    books.bill(3)
+    rates = (books.root / "rates.toml").read_text("utf-8")
+    later = '[[settings]]\neffective_from = 2026-09-02\ndefault_token_multiplier = "2"\nnew_user_bonus_tokens = 0\n'
+    (books.root / "rates.toml").write_text(rates + later, encoding="utf-8")
+    books.call("e2", 3, 100, file_day=4)
+    books.bill(4)
+    assert [row[1] for row in books.ledger()] == [-150, -200]
