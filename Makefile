@@ -40,7 +40,7 @@ clean: ## Remove what the targets made: .venv, .tools and caches, not the demo
 	rm -rf .venv .tools .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
 
 .venv/.synced: pyproject.toml uv.lock | $(UV)
-	$(UV) sync --locked
+	$(UV) sync --locked --compile-bytecode
 	@touch $@
 
 .tools/bin/uv:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 POLICY_WORDS = ("free", "bill")
 """What a policy may say of a call: recorded with nothing billed, or billed like any other."""
+AMOUNT_MAX = 10**12
+"""Most tokens that one image, one bonus or one threshold may be: no figure of a call can then leave 64 bits."""
 AT_EXPIRY = "at_expiry"
 _PROPORTIONAL = re.compile(r"proportional\((.*)\)")
 _PRIORITY_MAX = 2**31 - 1
@@ -156,23 +158,23 @@ def _sort_key(start: int | None) -> tuple[bool, int]:
 def _version(table: Table, before: Settings, *, is_first: bool) -> Settings:
     """One version: the values of `before`, changed by what the table says."""
     start = table.instant("effective_from")
+
+    def amount(key: str, minimum: int = 0) -> int:
+        return table.whole(key, getattr(before, key), minimum, AMOUNT_MAX)
+
     return replace(
         before,
         effective_from=None if is_first else start,
         stated_from=start,
         multiplier_ppm=table.multiplier_ppm("default_token_multiplier", before.multiplier_ppm),
-        image_generation_cost_dall_e_3=table.whole(
-            "image_generation_cost_dall_e_3", before.image_generation_cost_dall_e_3
-        ),
-        image_generation_cost_dall_e_2=table.whole(
-            "image_generation_cost_dall_e_2", before.image_generation_cost_dall_e_2
-        ),
-        image_generation_cost_google=table.whole("image_generation_cost_google", before.image_generation_cost_google),
-        tokens_per_usd=table.whole("tokens_per_usd", before.tokens_per_usd, minimum=1),
-        min_purchase_amount_cents=table.whole("min_purchase_amount_cents", before.min_purchase_amount_cents),
-        new_user_bonus_tokens=table.whole("new_user_bonus_tokens", before.new_user_bonus_tokens),
-        low_balance_threshold=table.whole("low_balance_threshold", before.low_balance_threshold),
-        critical_balance_threshold=table.whole("critical_balance_threshold", before.critical_balance_threshold),
+        image_generation_cost_dall_e_3=amount("image_generation_cost_dall_e_3"),
+        image_generation_cost_dall_e_2=amount("image_generation_cost_dall_e_2"),
+        image_generation_cost_google=amount("image_generation_cost_google"),
+        tokens_per_usd=amount("tokens_per_usd", minimum=1),
+        min_purchase_amount_cents=amount("min_purchase_amount_cents"),
+        new_user_bonus_tokens=amount("new_user_bonus_tokens"),
+        low_balance_threshold=amount("low_balance_threshold"),
+        critical_balance_threshold=amount("critical_balance_threshold"),
         partial_error=table.word("partial_error", POLICY_WORDS, before.partial_error),
         gateway_cache_hit=table.word("gateway_cache_hit", POLICY_WORDS, before.gateway_cache_hit),
         cancelled_stream=table.word("cancelled_stream", POLICY_WORDS, before.cancelled_stream),

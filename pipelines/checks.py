@@ -24,6 +24,7 @@ ASSET_OF_CHECK = {
     "settings_cover_time": TOKEN_USAGE,
     "running_balance": TOKEN_TRANSACTIONS,
     "signs": TOKEN_TRANSACTIONS,
+    "corrections": TOKEN_TRANSACTIONS,
     "welcome_once": TOKEN_TRANSACTIONS,
     "lots": TOKEN_ACCOUNTS,
     "account_balance": TOKEN_ACCOUNTS,

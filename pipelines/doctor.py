@@ -22,7 +22,7 @@ from pipelines.books.lock import hold_books
 from pipelines.books.posting_log import PostingLog
 from pipelines.release import code_version
 from pipelines.warehouse.connection import readable
-from pipelines.warehouse.migrations import APPEND_ONLY, VERSIONED, schema_version
+from pipelines.warehouse.migrations import missing_triggers, schema_version
 from pipelines.warehouse.script import rows, scalar
 from pipelines.warehouse.sql import sql_names
 from reports.published import open_published, publication
@@ -200,11 +200,11 @@ def _opened(connection: duckdb.DuckDBPyConnection, done: int, head: str | None) 
     else:
         advice = "restore both from one backup, or `tollbook verify --rebuild --adopt`"
         yield Examined("database", Verdict.FAIL, f"{text}: they do not belong together", advice)
-    expected = 2 * (len(APPEND_ONLY) + len(VERSIONED))
-    triggers = scalar(connection, "SELECT count(*) FROM duckdb_triggers() WHERE database_name = current_database()")
-    verdict = Verdict.OK if triggers >= expected else Verdict.FAIL
-    advice = "" if verdict is Verdict.OK else "posted rows could be changed: `tollbook verify --rebuild --adopt`"
-    yield Examined("append-only guards", verdict, f"{triggers} of {expected} triggers", advice)
+    missing = missing_triggers(connection)
+    verdict = Verdict.FAIL if missing else Verdict.OK
+    advice = "posted rows could be changed: `tollbook verify --rebuild --adopt`" if missing else ""
+    detail = f"missing: {', '.join(missing)}" if missing else "every append-only table refuses changes"
+    yield Examined("append-only guards", verdict, detail, advice)
 
 
 def _published(case: _Case) -> Iterator[Examined]:

@@ -6,6 +6,7 @@ import dagster as dg
 import duckdb
 
 from pipelines.assets import inputs
+from pipelines.warehouse.comments import describe_tables
 from pipelines.warehouse.sql import sql_names, sql_text
 
 USAGE_FILES = dg.AssetKey(["audit", "usage_files"])
@@ -96,6 +97,7 @@ def _columns() -> list[tuple[str, str, str, bool, str | None]]:
     with duckdb.connect() as connection:
         for name in sql_names("migrations"):
             connection.execute(sql_text(name))
+        describe_tables(connection)
         return connection.execute(
             "SELECT schema_name || '.' || table_name, column_name, data_type, is_nullable, comment"
             " FROM duckdb_columns() WHERE NOT internal ORDER BY schema_name, table_name, column_index"

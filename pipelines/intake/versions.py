@@ -62,7 +62,8 @@ def _collect_posted(con: DuckDBPyConnection) -> None:
 def _held_versions(con: DuckDBPyConnection, *, auto_create: bool) -> None:
     """A version that is held in conflict stays held: its equal is a duplicate, another content one more conflict.
 
-    Other versions of the event are free. What is posted under the same version is compared later, filled.
+    Other versions of the event are free. What equals the posted one of its version is its duplicate; other contents
+    of that version are compared later, filled.
     """
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE held_versions AS
@@ -76,25 +77,27 @@ def _held_versions(con: DuckDBPyConnection, *, auto_create: bool) -> None:
         HAVING arg_max(d.disposition, d.posting_id) = '{Disposition.CONFLICT}'"""
     )
     mine = (
-        "SELECT * FROM pending_versions WHERE reason IS NULL AND NOT is_blank "
-        "AND (event_key, version) IN (SELECT (event_key, version) FROM held_versions)"
+        "SELECT * FROM pending_versions WHERE reason IS NULL AND NOT is_blank AND (event_key, version) IN "
+        "(SELECT (event_key, version) FROM held_versions UNION SELECT (event_key, version) FROM posted_events)"
     )
     con.execute(
         f"""INSERT INTO version_verdicts
         WITH mine AS (
-            SELECT c.row_id, c.event_key, c.version, {held_json("c.")}::VARCHAR AS content
+            SELECT c.row_id, c.event_key, c.version, {held_json("c.")}::VARCHAR AS content,
+                {content_json(CONTENT, "c.")}::VARCHAR AS own
             FROM ({finalised_sql(mine, auto_create=auto_create)}) c
-        ), judged AS (
-            SELECT m.*, row_number() OVER (PARTITION BY event_key, version, content ORDER BY row_id) > 1
-                OR EXISTS (FROM held_versions h WHERE h.event_key = m.event_key AND h.content = m.content) AS is_repeat
-            FROM mine m ANTI JOIN posted_events p ON p.event_key = m.event_key AND p.version = m.version
-                AND m.content NOT IN (SELECT content FROM held_versions)
-        )
+        ), placed AS (
+            SELECT *, EXISTS (FROM posted_events p WHERE p.event_key = m.event_key AND p.version = m.version) AS is_posted,
+                EXISTS (FROM posted_events p WHERE p.event_key = m.event_key AND p.content = m.own)
+                OR EXISTS (FROM held_versions h WHERE h.event_key = m.event_key AND h.content = m.content) AS is_known,
+                row_number() OVER (PARTITION BY event_key, content ORDER BY row_id) > 1 AS is_second
+            FROM mine m
+        ), judged AS (SELECT *, is_known OR (is_second AND NOT is_posted) AS is_repeat FROM placed)
         SELECT row_id,
             CASE WHEN is_repeat THEN '{Disposition.DUPLICATE}' ELSE '{Disposition.CONFLICT}' END,
             CASE WHEN NOT is_repeat THEN '{Reason.CONFLICT}' END,
             CASE WHEN NOT is_repeat THEN 'another content of version ' || version || ', which is held' END
-        FROM judged"""
+        FROM judged WHERE is_repeat OR NOT is_posted"""
     )
     con.execute("DROP TABLE held_versions")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipelines.warehouse.comments import describe_views
 from pipelines.warehouse.script import scalar
 from pipelines.warehouse.sql import sql_names, sql_text
 
@@ -39,11 +40,26 @@ def _stem(path: str) -> str:
 
 
 def create_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make or replace the derived views and the check views, from this version's files."""
+    """Make or replace the derived views and the check views, with their comments, from this version's files.
+
+    One transaction: each statement by itself would cost as much as all of them.
+    """
+    connection.execute("BEGIN")
+    try:
+        replace_views(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def replace_views(connection: duckdb.DuckDBPyConnection) -> None:
+    """The same inside the caller's transaction."""
     for name in sql_names("views"):
         connection.execute(sql_text(name))
     for name in sql_names("checks"):
         connection.execute(f"CREATE OR REPLACE VIEW checks.{_check(name).name} AS {sql_text(name)}")
+    describe_views(connection)
 
 
 def failing_rows(connection: duckdb.DuckDBPyConnection, check: Check) -> int:

@@ -63,7 +63,6 @@ HISTORY: Mapping[str, str] = {
     "audit.line_dispositions": "posting_id, file_id, line_no, record_no",
     "audit.quarantine": "posting_id, file_id, line_no, record_no",
     "audit.admin_actions": "seq",
-    "audit.check_results": "posting_id, check_name",
     "books.account_heads": "account_id",
     "books.account_versions": "posting_id, file_id, line_no, account_id",
     "books.credits": "transaction_id",

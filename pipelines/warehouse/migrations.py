@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from billing_core.errors import IntegrityError
+from pipelines.warehouse.comments import describe_tables
 from pipelines.warehouse.sql import sql_names, sql_text
 
 if TYPE_CHECKING:
@@ -39,6 +40,20 @@ VERSIONED = {
     "books.token_pricing": "effective_to, superseded_by, updated_at",
 }
 """Tables of dated versions: only these columns of a row may be filled in later, when its successor is known."""
+
+
+def missing_triggers(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The guards that do not stand as this version makes them: ``UPDATE on books.token_usage``; none when all is well.
+
+    A trigger guards against accidents; who drops one leaves its name here, and the seals show what was changed.
+    """
+    found = connection.execute(
+        "SELECT schema_name || '.' || table_name, event_manipulation, sql FROM duckdb_triggers()"
+        " WHERE database_name = current_database()"
+    ).fetchall()
+    standing = {(table, event) for table, event, text in found if '"error"(' in text and " WHERE " not in text}
+    wanted = [(table, event) for table in (*APPEND_ONLY, *VERSIONED) for event in ("UPDATE", "DELETE")]
+    return [f"{event} on {table}" for table, event in wanted if (table, event) not in standing]
 
 
 def migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
@@ -79,6 +94,8 @@ def _apply(connection: duckdb.DuckDBPyConnection, path: Path, version: int, name
         connection.execute(sql_text(name))
         if version == 1:
             connection.execute(_guards())
+        if version == len(sql_names("migrations")):
+            describe_tables(connection)
         connection.execute(
             "INSERT INTO audit.schema_versions VALUES ($version, $name)", {"version": version, "name": name}
         )

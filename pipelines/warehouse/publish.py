@@ -14,7 +14,8 @@ import duckdb
 
 from billing_core.errors import TollbookError
 from pipelines.books.objects import fsync_folder
-from pipelines.warehouse.checks import create_views
+from pipelines.warehouse.checks import replace_views
+from pipelines.warehouse.comments import describe_publication
 from pipelines.warehouse.script import rows, scalar
 
 if TYPE_CHECKING:
@@ -147,7 +148,8 @@ def _bring_forward(connection: duckdb.DuckDBPyConnection) -> None:
             " (SELECT max(version) FROM audit.schema_versions) AS schema_version FROM audit.postings"
         )
         connection.execute("USE published")
-        create_views(connection)
+        replace_views(connection)
+        describe_publication(connection)
         _describe(connection)
         connection.execute("COMMIT")
     except BaseException:

@@ -189,7 +189,7 @@ def test_versions_that_leave_a_gap_are_no_book() -> None:
         ("tokens_per_usd = 1.5", "tokens_per_usd: got 1.5 (a float); write a whole number"),
         ("tokens_per_usd = true", "tokens_per_usd: got true (a boolean); write a whole number"),
         ('tokens_per_usd = "5"', "tokens_per_usd: got '5' (text); write a whole number"),
-        ("tokens_per_usd = 0", "tokens_per_usd: got 0; write a whole number from 1 to 9223372036854775807"),
+        ("tokens_per_usd = 0", "tokens_per_usd: got 0; write a whole number from 1 to 1000000000000"),
         ("low_balance_threshold = -1", "low_balance_threshold: got -1; write a whole number from 0 to"),
         (
             "new_user_bonus_tokens = 9223372036854775808",
@@ -254,3 +254,9 @@ def test_anything_but_a_list_of_tables_is_answered_with_how_to_write_one(tables:
     """A single [settings] is the usual slip."""
     with pytest.raises(ConfigurationError, match=r"key settings: expected a list of tables; start each one with \[\["):
         parse_settings(tables)  # type: ignore[arg-type]
+
+
+def test_a_cost_beyond_any_sense_is_refused() -> None:
+    """A million images at the largest cost still fit 64 bits."""
+    with pytest.raises(ConfigurationError, match="image_generation_cost_google.*from 0 to 1000000000000"):
+        parse_settings([{"image_generation_cost_google": 10**12 + 1}])

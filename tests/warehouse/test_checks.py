@@ -1,0 +1,327 @@
+"""Every check is turned red by a planted defect: that check, and only those that the same defect must also show."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+
+from billing_core.errors import CheckFailedError
+from pipelines.billing import bill_range, publish_books
+from pipelines.verification import verify_books
+from pipelines.warehouse.checks import checks
+from pipelines.warehouse.connection import prepare
+from pipelines.warehouse.hashes import history_hash
+from pipelines.warehouse.sql import sql_names, sql_text
+from tests.warehouse.ledger_books import LedgerBooks, at
+
+if TYPE_CHECKING:
+    from datetime import date
+    from pathlib import Path
+
+RATES = (
+    '[[settings]]\nnew_user_bonus_tokens = 50\n'
+    '[[settings]]\neffective_from = 2026-09-05\nnew_user_bonus_tokens = 50\ndefault_token_multiplier = "2"\n'
+)
+ALWAYS = {"block_hashes", "published_copy"}
+"""A row that was changed is not what was sealed, nor what was published."""
+USAGE = "books.token_usage"
+LEDGER = "books.token_transactions"
+MOVES = "finance.lot_allocations"
+
+# name of the defect: (what an attacker runs, checks that must turn red, checks that may).
+DEFECTS: dict[str, tuple[str, set[str], set[str]]] = {
+    "a disposition is rewritten": (
+        "UPDATE audit.line_dispositions SET disposition = 'duplicate' WHERE file_id = 3 AND line_no = 1",
+        {"line_conservation"}, {"published_copy"},
+    ),
+    "a record vanishes from the trail": (
+        "DELETE FROM audit.line_dispositions WHERE file_id = 3 AND line_no = 1",
+        {"line_conservation"}, {"published_copy"},
+    ),
+    "a file is said to hold more": (
+        "UPDATE audit.usage_files SET received = received + 1, accepted = accepted + 1 WHERE file_id = 3",
+        {"line_conservation", "seals", "block_hashes"}, ALWAYS,
+    ),
+    "a call is removed": (
+        f"DELETE FROM {USAGE} WHERE usage_id = (SELECT min(usage_id) FROM {USAGE} WHERE billable_tokens > 0)",
+        {"line_conservation", "one_row_per_event", "seals"}, {*ALWAYS, "account_balance"},
+    ),
+    "a charge is removed": (
+        f"DELETE FROM {LEDGER} WHERE transaction_type = 'usage' AND account_seq = 3 AND account_id = 'ada'",
+        {"one_row_per_event", "running_balance", "account_balance", "seals"}, {*ALWAYS, "lots", "corrections"},
+    ),
+    "a charge is moved to another account": (
+        f"UPDATE {LEDGER} SET account_id = 'bob', account_seq = 2, balance_before = 50, balance_after = 50 + token_amount"
+        " WHERE transaction_type = 'usage' AND account_seq = 3 AND account_id = 'ada'",
+        {"one_row_per_event", "running_balance"}, {*ALWAYS, "account_balance", "lots", "corrections"},
+    ),
+    "a charge grows": (
+        f"UPDATE {LEDGER} SET token_amount = token_amount - 1, balance_after = balance_after - 1"
+        " WHERE transaction_type = 'usage' AND account_seq = 3 AND account_id = 'ada'",
+        {"one_row_per_event", "running_balance", "account_balance"}, {*ALWAYS, "lots"},
+    ),
+    "a number is missing": (
+        f"UPDATE {LEDGER} SET account_seq = 1000 WHERE account_id = 'ada' AND account_seq = 2",
+        {"running_balance"}, {*ALWAYS, "account_balance"},
+    ),
+    "a balance is raised": (
+        "UPDATE books.token_accounts SET balance = balance + 1 WHERE account_id = 'ada'",
+        {"account_balance"}, {"published_copy"},
+    ),
+    "a lifetime figure is lowered": (
+        "UPDATE books.token_accounts SET lifetime_spent_cents = lifetime_spent_cents - 1 WHERE account_id = 'ada'",
+        {"account_balance"}, {"published_copy"},
+    ),
+    "an account in debt looks well": (
+        "UPDATE books.token_accounts SET status = 'active', balance_level = 'ok' WHERE account_id = 'cyd'",
+        {"account_balance"}, {"published_copy"},
+    ),
+    "a lot holds more than was bought": (
+        "UPDATE finance.credit_lots SET token_amount = token_amount + 1 WHERE transaction_type = 'purchase'",
+        {"lots"}, ALWAYS,
+    ),
+    "a lot cost less than was paid": (
+        "UPDATE finance.credit_lots SET cost_basis = cost_basis - 1 WHERE transaction_type = 'purchase'",
+        {"lots"}, ALWAYS,
+    ),
+    "a lot ends later": (
+        "UPDATE finance.credit_lots SET expires_at = expires_at + INTERVAL 1 DAY WHERE expires_at IS NOT NULL",
+        {"block_hashes"}, ALWAYS,
+    ),
+    "a burn lies elsewhere on the tape": (
+        f"UPDATE {MOVES} SET debit_from = debit_from + 1, debit_to = debit_to + 1"
+        f" WHERE rowid = (SELECT min(rowid) FROM {MOVES} WHERE kind = 'burn')",
+        {"lots"}, ALWAYS,
+    ),
+    "a burn happened before its lot": (
+        f"UPDATE {MOVES} SET allocated_at = TIMESTAMPTZ '2020-01-01 00:00:00+00' WHERE kind = 'burn'",
+        {"lots"}, ALWAYS,
+    ),
+    "the same tokens are given back twice": (
+        f"INSERT INTO {MOVES} SELECT * FROM {MOVES} WHERE kind = 'release' AND debit_from IS NOT NULL LIMIT 1",
+        {"lots", "seals"}, ALWAYS,
+    ),
+    "debt is forgiven in silence": ("DELETE FROM finance.open_debt", {"lots"}, {"published_copy"}),
+    "a purchase costs tokens": (
+        f"UPDATE {LEDGER} SET transaction_type = 'purchase' WHERE transaction_type = 'expiry'",
+        {"signs"}, {*ALWAYS, "lots", "account_balance"},
+    ),
+    "a refund brings money in": (
+        f"UPDATE {LEDGER} SET amount_cents = -amount_cents WHERE transaction_type = 'refund'",
+        {"signs", "account_balance"}, ALWAYS,
+    ),
+    "money without a currency": (
+        f"UPDATE {LEDGER} SET currency = NULL WHERE transaction_type = 'refund'",
+        {"signs"}, {*ALWAYS, "account_balance"},
+    ),
+    "a price is not what its rule says": (
+        f"UPDATE {USAGE} SET total_tokens = total_tokens + 10, input_tokens = input_tokens + 10"
+        f" WHERE usage_id = (SELECT min(usage_id) FROM {USAGE} WHERE billable_tokens > 0)",
+        {"recomputed_price"}, {*ALWAYS, "account_balance"},
+    ),
+    "the multiplier of the time is rewritten": (
+        "UPDATE books.system_settings SET default_token_multiplier = 1 WHERE effective_from IS NULL",
+        {"recomputed_price"}, {"published_copy"},
+    ),
+    "settings leave a gap": (
+        "UPDATE books.system_settings SET effective_to = effective_to - INTERVAL 1 DAY WHERE effective_to IS NOT NULL",
+        {"settings_cover_time"}, {"published_copy", "recomputed_price"},
+    ),
+    "settings overlap": (
+        "UPDATE books.system_settings SET effective_to = NULL",
+        {"settings_cover_time"}, {"published_copy"},
+    ),
+    "a column of binary floats": ("ALTER TABLE finance.open_debt ADD COLUMN share DOUBLE", {"no_floats"}, {"published_copy"}),
+    "a head is rewritten": (
+        "UPDATE audit.postings SET head = repeat('0', 64) WHERE posting_id = 2",
+        {"seals", "chain_of_heads"}, {"published_copy"},
+    ),
+    "a figure of a posting is rewritten": (
+        "UPDATE audit.postings SET tokens_billed = tokens_billed + 1 WHERE posting_id = 2",
+        {"chain_of_heads"}, {"published_copy"},
+    ),
+    "a block is rewritten to match": (
+        "UPDATE audit.blocks SET sha256 = repeat('0', 64) WHERE posting_id = 2 AND block_no = 1",
+        {"chain_of_heads", "block_hashes"}, {"published_copy"},
+    ),
+    "a row is backdated": (
+        f"UPDATE {LEDGER} SET recorded_at = recorded_at - INTERVAL 1 DAY WHERE transaction_type = 'refund'",
+        {"recorded_at"}, ALWAYS,
+    ),
+    "a second welcome": (
+        f"UPDATE {LEDGER} SET transaction_type = 'bonus', metadata = '{{\"welcome\":true}}'"
+        " WHERE transaction_type = 'purchase' AND account_id = 'ada'",
+        {"welcome_once"}, {*ALWAYS, "account_balance", "lots"},
+    ),
+    "a correction names nothing": (
+        f"UPDATE {LEDGER} SET corrects_transaction_id = uuid() WHERE transaction_type = 'correction'",
+        {"corrections"}, ALWAYS,
+    ),
+    "an id stands twice": (
+        f"UPDATE {LEDGER} SET transaction_id = (SELECT min(transaction_id) FROM {LEDGER} WHERE transaction_type = 'usage')"
+        " WHERE transaction_type = 'usage' AND account_id = 'cyd'",
+        {"unique_ids"}, ALWAYS,
+    ),
+    "a key stands in two events": (
+        f"UPDATE {USAGE} SET event_key = (SELECT min(event_key) FROM {USAGE})",
+        {"unique_ids"}, {*ALWAYS},
+    ),
+    "a description is rewritten": (
+        f"UPDATE {LEDGER} SET description = 'something else' WHERE transaction_type = 'expiry'",
+        {"block_hashes"}, ALWAYS,
+    ),
+    "an account version is rewritten": (
+        "UPDATE books.account_versions SET plan = 'enterprise' WHERE account_id = 'ada'",
+        {"block_hashes"}, ALWAYS,
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def posted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three accounts with every kind of row, billed over six dates and published."""
+    books = LedgerBooks(tmp_path_factory.mktemp("posted") / "books", rates=RATES)
+    for name in ("ada", "bob", "cyd"):
+        books.account(name)
+    books.credit("p", "purchase", 1000, 1, amount_cents=1000, currency="usd")
+    books.credit("gift", "bonus", 60, 1, expires_at=at(3))
+    books.call("e1", 2, 100)
+    books.call("c1", 2, 100, account_id="cyd")
+    books.version(1, 2, 100, t=at(2, 12))
+    books.version(2, 4, 40, t=at(2, 12))
+    books.credit("r", "refund", -100, 5, amount_cents=100, currency="usd", source_credit_id="p")
+    books.call("e2", 6, 100)
+    books.call("late", 2, 10, file_day=6, account_id="bob")
+    with books.opened() as opened:
+        bill_range(opened, opened.first_open_date(), _day(6), bare=True, on_date=lambda *_: None)
+        publish_books(opened)
+    return books.root
+
+
+def _day(number: int) -> date:
+    from datetime import date
+
+    return date(2026, 9, number)
+
+
+@pytest.fixture
+def books(posted: Path, tmp_path: Path) -> LedgerBooks:
+    """A copy of the posted books."""
+    shutil.copytree(posted, tmp_path / "books")
+    return LedgerBooks(tmp_path / "books", rates=RATES)
+
+
+def attack(database: Path, *statements: str) -> None:
+    """Run statements on the closed file as its owner can: the guards are dropped and made again around them."""
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        guards = connection.execute("SELECT trigger_name, schema_name, table_name, sql FROM duckdb_triggers()").fetchall()
+        for name, schema, table, _ in guards:
+            connection.execute(f"DROP TRIGGER {name} ON {schema}.{table}")
+        for statement in statements:
+            connection.execute(statement)
+        for *_, text in guards:
+            connection.execute(text)
+
+
+def red(books: LedgerBooks) -> set[str]:
+    """The checks of a full verification that found something."""
+    return {outcome.name for outcome in verify_books(books.folder).outcomes if not outcome.passed}
+
+
+def test_sound_books_are_green(books: LedgerBooks) -> None:
+    """Every kind of row is there, and no check finds anything."""
+    assert red(books) == set()
+    kinds = {row[0] for row in books.rows(f"SELECT DISTINCT transaction_type FROM {LEDGER}")}
+    assert kinds == {"bonus", "purchase", "usage", "expiry", "correction", "refund"}
+
+
+def test_every_check_has_a_defect() -> None:
+    """No check in force goes without a defect that turns it red."""
+    turned = set().union(*(must for _, must, _ in DEFECTS.values()))
+    assert {check.name for check in checks()} | {"block_hashes", "chain_of_heads"} <= turned
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_planted_defect_turns_its_check_red(books: LedgerBooks, defect: str) -> None:
+    """The named checks turn red, and no other than those that the defect concerns as well."""
+    statement, must, may = DEFECTS[defect]
+    attack(books.folder.database, statement)
+    found = red(books)
+    assert must <= found <= must | may
+
+
+def test_published_copy_of_another_state_is_found(books: LedgerBooks) -> None:
+    """One row changed in the copy that readers see is found, and the live books stay green otherwise."""
+    with duckdb.connect(str(books.folder.published)) as connection:
+        connection.execute("UPDATE books.token_accounts SET balance = balance + 1")
+    assert red(books) == {"published_copy"}
+
+
+# Rows planted in an open posting as faulty code would write them: the delta form of the check must stop the posting.
+PLANTED: dict[str, str] = {
+    "line_conservation": "INSERT INTO audit.line_dispositions SELECT * FROM audit.line_dispositions WHERE posting_id = $p LIMIT 1",
+    "one_row_per_event": f"DELETE FROM {LEDGER} WHERE posting_id = $p AND transaction_type = 'usage'",
+    "running_balance": f"UPDATE {LEDGER} SET balance_before = balance_before + 1, balance_after = balance_after + 1 WHERE posting_id = $p",
+    "account_balance": "UPDATE books.token_accounts SET balance = balance + 1 WHERE account_id = 'ada'",
+    "lots": f"DELETE FROM {MOVES} WHERE posting_id = $p",
+    "signs": f"UPDATE {LEDGER} SET amount_cents = 5 WHERE posting_id = $p AND transaction_type = 'usage'",
+    "recomputed_price": f"UPDATE {USAGE} SET total_tokens = total_tokens + 10, input_tokens = input_tokens + 10 WHERE posting_id = $p",
+    "settings_cover_time": "UPDATE books.system_settings SET effective_to = NULL",
+    "welcome_once": f"UPDATE {LEDGER} SET transaction_type = 'bonus', token_amount = -token_amount, balance_after = balance_before"
+    " - token_amount, metadata = '{\"welcome\":true}' WHERE posting_id = $p AND transaction_type = 'usage'",
+    "corrections": f"UPDATE {LEDGER} SET corrects_transaction_id = uuid() WHERE posting_id = $p",
+}
+
+
+def test_every_delta_has_a_planted_row() -> None:
+    """No delta form goes without."""
+    assert {path.rsplit("/", 1)[1].removesuffix(".sql").split("_", 1)[1] for path in sql_names("deltas")} == set(PLANTED)
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_delta_form_finds_the_planted_row(books: LedgerBooks, name: str) -> None:
+    """Run over the last posting as if it had just written the row, the delta names it; the sound posting passes."""
+    path = next(path for path in sql_names("deltas") if path.endswith(f"_{name}.sql"))
+    plant = PLANTED[name].replace("$p", "(SELECT max(posting_id) FROM audit.postings)")
+    before = _delta(books, path, None)
+    assert before == 0
+    assert _delta(books, path, plant) > 0
+
+
+def _delta(books: LedgerBooks, path: str, plant: str | None) -> int:
+    """Failing rows of a delta over the last posting, after a planted statement, with the heads of before that posting."""
+    if plant:
+        attack(books.folder.database, plant)
+    with duckdb.connect(str(books.folder.database)) as connection:
+        prepare(connection, books.folder.database.parent / "tmp", "500MB", None)
+        last = connection.execute("SELECT max(posting_id) FROM audit.postings").fetchall()[0][0]
+        connection.execute(
+            "CREATE TEMP TABLE settled_accounts AS SELECT account_id FROM books.account_heads;"
+            "CREATE TEMP TABLE opening_heads AS SELECT head.account_id, coalesce(arg_max(balance_after, row.account_seq), 0) AS"
+            " balance, coalesce(max(row.account_seq), 0) AS account_seq, true AS welcomed FROM books.account_heads AS head"
+            f" LEFT JOIN {LEDGER} AS row ON row.account_id = head.account_id AND row.posting_id < {last} GROUP BY head.account_id"
+        )
+        query = sql_text(path)
+        given = {"posting_id": last} if "$posting_id" in query else None
+        return len(connection.execute(query, given).fetchall())
+
+
+def test_posting_on_a_falsified_balance_is_rolled_back(books: LedgerBooks) -> None:
+    """The next posting of the account finds that its balance is not its rows', and leaves the books byte for byte."""
+    attack(books.folder.database, "UPDATE books.token_accounts SET balance = balance + 1 WHERE account_id = 'ada'")
+    books.call("e3", 7, 10)
+    before = _history(books)
+    with pytest.raises(CheckFailedError, match="account_balance: 1 rows") as caught:
+        books.bill(7)
+    assert caught.value.failing["account_balance"] == 1
+    assert _history(books) == before
+
+
+def _history(books: LedgerBooks) -> str:
+    with duckdb.connect(str(books.folder.database), read_only=True) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        return history_hash(connection)

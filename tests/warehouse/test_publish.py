@@ -1,0 +1,128 @@
+"""The published copy: the live books as of a posting, for readers of any DuckDB of the last years."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+
+from pipelines import billing
+from pipelines.books.folder import BooksFolder
+from pipelines.warehouse.hashes import HISTORY, history_hash
+from pipelines.warehouse.publish import GROWING, WHOLE
+from tests.faults.books import FIRST, LAST, NOW, SECOND, write_books
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+    from pathlib import Path
+
+
+@pytest.fixture
+def books(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[billing.OpenBooks]:
+    """Opened books of three dates, none billed."""
+    monkeypatch.setenv("TOLLBOOK_NOW", NOW)
+    with billing.open_books(write_books(tmp_path / "books"), command="test") as opened:
+        yield opened
+
+
+def _bill_and_publish(books: billing.OpenBooks, *dates: date) -> str:
+    for day in dates:
+        billing.bill(books, billing.survey(books), day)
+    billing.publish_books(books)
+    return history_hash(books.connection)
+
+
+def _published_hash(folder: BooksFolder) -> str:
+    with duckdb.connect(str(folder.published), read_only=True) as copy:
+        copy.execute("SET TimeZone = 'UTC'")
+        return history_hash(copy)
+
+
+def _names(folder: BooksFolder) -> set[str]:
+    return {path.name for path in folder.published.parent.iterdir()}
+
+
+def test_each_way_of_bringing_it_forward_gives_the_live_books(books: billing.OpenBooks) -> None:
+    """A first copy, a first standby, a standby brought forward by one and by two postings, and no news at all."""
+    for dates in ((FIRST,), (), (SECOND,), (LAST,), ()):
+        live = _bill_and_publish(books, *dates)
+        assert _published_hash(books.folder) == live
+    assert _names(books.folder) == {books.folder.published.name, ".standby.duckdb"}
+
+
+def test_only_its_owner_may_read_it(books: billing.OpenBooks) -> None:
+    """Copy, standby and folder; it has no triggers, the live file keeps its own."""
+    _bill_and_publish(books, FIRST)
+    _bill_and_publish(books, SECOND)
+    for path in books.folder.published.parent.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    assert stat.S_IMODE(books.folder.published.parent.stat().st_mode) == 0o700
+    with duckdb.connect(str(books.folder.published), read_only=True) as copy:
+        assert copy.execute("SELECT tags['storage_version'] FROM duckdb_databases() WHERE NOT internal").fetchall()
+        assert copy.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'guard'").fetchall() == [(0,)]
+
+
+def test_every_table_is_published_one_way_or_the_other(books: billing.OpenBooks) -> None:
+    """A table that a later version adds must be named in one of the lists; raw bytes are in none."""
+    found = books.connection.execute(
+        "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE NOT temporary AND database_name = 'tollbook'"
+    ).fetchall()
+    assert {name for (name,) in found} == {*GROWING, *WHOLE, "audit.guard"}
+    assert set(HISTORY) <= {*GROWING, *WHOLE}
+    assert not set(GROWING) & set(WHOLE)
+
+
+@pytest.mark.parametrize("leftover", ["garbage", "foreign", "empty", "none"])
+def test_a_standby_that_is_of_no_use_is_replaced(books: billing.OpenBooks, leftover: str) -> None:
+    """Not a database, one of other books, an empty file, or none: a fresh copy is made."""
+    _bill_and_publish(books, FIRST)
+    standby = books.folder.published.with_name(".standby.duckdb")
+    if leftover == "garbage":
+        standby.write_bytes(os.urandom(20_000))
+    elif leftover == "foreign":
+        with duckdb.connect(str(standby)) as other:
+            other.execute("CREATE TABLE something AS SELECT 1 AS one")
+    elif leftover == "empty":
+        standby.touch()
+    live = _bill_and_publish(books, SECOND)
+    assert _published_hash(books.folder) == live
+
+
+def test_a_standby_of_other_books_with_the_same_tables_is_replaced(books: billing.OpenBooks, tmp_path: Path) -> None:
+    """Its head is not one of these books, so nothing is appended to it."""
+    (tmp_path / "other").mkdir()
+    other = write_books(tmp_path / "other/books")
+    (other.root / "usage/2026-09-01.jsonl").unlink()
+    with billing.open_books(other, command="test") as strangers:
+        _bill_and_publish(strangers, FIRST)
+    _bill_and_publish(books, FIRST)
+    other.published.rename(books.folder.published.with_name(".standby.duckdb"))
+    live = _bill_and_publish(books, SECOND)
+    assert _published_hash(books.folder) == live
+
+
+def test_a_removed_copy_comes_back(books: billing.OpenBooks) -> None:
+    """Alone, and with its standby and its folder."""
+    _bill_and_publish(books, FIRST)
+    live = _bill_and_publish(books, SECOND)
+    books.folder.published.unlink()
+    billing.publish_books(books)
+    assert _published_hash(books.folder) == live
+    for path in books.folder.published.parent.iterdir():
+        path.unlink()
+    books.folder.published.parent.rmdir()
+    billing.publish_books(books)
+    assert _published_hash(books.folder) == live
+
+
+def test_raw_bytes_stay_out_of_it(books: billing.OpenBooks) -> None:
+    """A quarantined line stands there with its reason and hash, not with what it said."""
+    _bill_and_publish(books, FIRST, SECOND)
+    assert b"{torn" not in books.folder.published.read_bytes()
+    kept = list(books.folder.quarantine.iterdir())
+    assert kept
+    assert {stat.S_IMODE(path.stat().st_mode) for path in kept} == {0o600}
