@@ -8,7 +8,6 @@ import time
 from collections import defaultdict
 from datetime import date
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pipelines import billing
@@ -18,6 +17,7 @@ from pipelines.warehouse.hashes import content_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
 # The steps of a posting, as the module that takes each names it.
 PHASES: tuple[tuple[ModuleType, str, str], ...] = (

@@ -22,6 +22,7 @@ from pipelines.books.posting_log import PostingLog
 from pipelines.recovery import catch_up
 from pipelines.warehouse.checks import checks, create_views
 from pipelines.warehouse.connection import open_warehouse, readable
+from pipelines.warehouse.hashed_columns import HASHED_COLUMNS
 from pipelines.warehouse.hashes import HASH_VERSION, SEALED, posting_blocks
 from pipelines.warehouse.migrations import migrate
 from pipelines.warehouse.publish import GROWING, WHOLE
@@ -179,8 +180,10 @@ def _seals(connection: duckdb.DuckDBPyConnection) -> Outcome:
     sealed = _sealed_blocks(connection)
     wrong = []
     for posting_id in _posting_ids(connection):
-        found, kept = set(posting_blocks(connection, posting_id)), set(sealed.get(posting_id, ()))
-        tables = sorted({block.table_name for block in found ^ kept if block.hash_version == HASH_VERSION})
+        kept = set(sealed.get(posting_id, ()))
+        version = min((block.hash_version for block in kept), default=HASH_VERSION)
+        found = set(posting_blocks(connection, posting_id, version if version in HASHED_COLUMNS else HASH_VERSION))
+        tables = sorted({block.table_name for block in found ^ kept})
         defect = "rows are not what was sealed"
         wrong += [{"posting_id": str(posting_id), "table": table, "defect": defect} for table in tables]
     return _from_rows("block_hashes", meaning, wrong)

@@ -1,13 +1,14 @@
 """The tables of a posting that the graph shows, each partitioned by billing date."""
 
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import dagster as dg
-import duckdb
 
 from pipelines.assets import inputs
-from pipelines.warehouse.comments import describe_tables
-from pipelines.warehouse.sql import sql_names, sql_text
+from pipelines.warehouse.connection import open_warehouse
+from pipelines.warehouse.migrations import migrate
 
 USAGE_FILES = dg.AssetKey(["audit", "usage_files"])
 TOKEN_USAGE = dg.AssetKey(["books", "token_usage"])
@@ -93,11 +94,9 @@ def column_schema(table: str) -> dg.TableSchema:
 
 @cache
 def _columns() -> list[tuple[str, str, str, bool, str | None]]:
-    """Every column of the migrated schema, asked of an empty database in memory: no books are needed for it."""
-    with duckdb.connect() as connection:
-        for name in sql_names("migrations"):
-            connection.execute(sql_text(name))
-        describe_tables(connection)
+    """Every column of the migrated schema, asked of an empty database that is thrown away: no books are needed for it."""
+    with TemporaryDirectory() as folder, open_warehouse(Path(folder) / "empty.duckdb") as connection:
+        migrate(connection, Path(folder) / "empty.duckdb")
         return connection.execute(
             "SELECT schema_name || '.' || table_name, column_name, data_type, is_nullable, comment"
             " FROM duckdb_columns() WHERE NOT internal ORDER BY schema_name, table_name, column_index"

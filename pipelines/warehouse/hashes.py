@@ -10,6 +10,7 @@ import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from billing_core.chain import BLOCK_ROWS, Block
+from pipelines.warehouse.hashed_columns import HASHED_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 HASH_VERSION = 1
-"""Raised when a sealed table gains a column; older postings keep the column list of their version."""
+"""Of new postings; raised when a sealed table gains a column. See HASHED_COLUMNS."""
 
 
 class Sealed(NamedTuple):
@@ -81,18 +82,25 @@ HISTORY: Mapping[str, str] = {
 """What history_hash covers: every column of every table that a rebuild must bring back."""
 
 
-def posting_blocks(connection: duckdb.DuckDBPyConnection, posting_id: int) -> list[Block]:
-    """The block hashes of one posting, recomputed from the rows that stand in the tables now."""
+def posting_blocks(
+    connection: duckdb.DuckDBPyConnection, posting_id: int, hash_version: int = HASH_VERSION
+) -> list[Block]:
+    """The block hashes of one posting, recomputed from the rows that stand in the tables now.
+
+    ``hash_version`` is the one that the posting was sealed with.
+    """
     blocks: list[Block] = []
     for sealed in SEALED:
         mine = f"FROM {sealed.table} WHERE posting_id = $posting_id"
         if not connection.execute(f"SELECT 1 {mine} LIMIT 1", {"posting_id": posting_id}).fetchall():
             continue
-        texts = _preimages(connection, sealed.table, frozenset())
+        kinds = dict(_columns(connection, sealed.table))
+        columns = [(column, kinds[column]) for column in HASHED_COLUMNS[hash_version][sealed.table].split()]
+        texts = _preimages(sealed.table, columns)
         query = f"{texts} WHERE posting_id = $posting_id ORDER BY {sealed.order}"
         hashed = _block_hashes(_stream(connection, query, {"posting_id": posting_id}))
         blocks += [
-            Block(sealed.table, number, count, HASH_VERSION, digest)
+            Block(sealed.table, number, count, hash_version, digest)
             for number, (count, digest) in enumerate(hashed, start=1)
         ]
     return blocks
@@ -112,16 +120,15 @@ def _whole(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, str], wit
     digest = hashlib.sha256()
     for table, order in tables.items():
         digest.update(f"{table}\n".encode())
-        for _, block in _block_hashes(
-            _stream(connection, f"{_preimages(connection, table, without)} ORDER BY {order}", {})
-        ):
+        columns = [(column, kind) for column, kind in _columns(connection, table) if column not in without]
+        for _, block in _block_hashes(_stream(connection, f"{_preimages(table, columns)} ORDER BY {order}", {})):
             digest.update(block.encode())
     return digest.hexdigest()
 
 
-def _preimages(connection: duckdb.DuckDBPyConnection, table: str, without: frozenset[str]) -> str:
+def _preimages(table: str, columns: Sequence[tuple[str, str]]) -> str:
     """A SELECT of one text per row: each column's text, prefixed with its length where it could hold a comma."""
-    texts = [_column_text(column, kind) for column, kind in _columns(connection, table) if column not in without]
+    texts = [_column_text(column, kind) for column, kind in columns]
     return f"SELECT concat({', '.join(texts)}, chr(10)) AS preimage FROM {table}"
 
 

@@ -1,8 +1,8 @@
 -- balance_after = balance_before + token_amount, each row starts where the one before ended, and no number is missing.
 WITH ordered AS (
     SELECT account_id, account_seq, transaction_id, token_amount, balance_before, balance_after,
-        lag(balance_after, 1, 0) OVER account AS previous_after,
-        lag(account_seq, 1, 0) OVER account AS previous_seq
+        coalesce(lag(balance_after) OVER account, 0) AS previous_after,
+        coalesce(lag(account_seq) OVER account, 0) AS previous_seq
     FROM books.token_transactions
     WINDOW account AS (PARTITION BY account_id ORDER BY account_seq)
 )

@@ -12,8 +12,8 @@ WITH rows_now AS (
 ), sealed AS (
     SELECT posting_id, table_name, sum(row_count) AS row_count FROM audit.blocks GROUP BY ALL
 ), chain AS (
-    SELECT posting_id, previous_head, lag(head, 1, repeat('0', 64)) OVER (ORDER BY posting_id) AS expected_head,
-        lag(posting_id, 1, 0) OVER (ORDER BY posting_id) AS previous_id
+    SELECT posting_id, previous_head, coalesce(lag(head) OVER (ORDER BY posting_id), repeat('0', 64)) AS expected_head,
+        coalesce(lag(posting_id) OVER (ORDER BY posting_id), 0) AS previous_id
     FROM audit.postings
 )
 SELECT posting_id, table_name, rows_now.row_count AS rows_now, sealed.row_count AS rows_sealed, 'row count' AS defect

@@ -1,0 +1,42 @@
+"""Which columns a row's pre-image holds, by hash version: a list that is never edited, only added to.
+
+A table that gains a column gets a new version here; postings sealed before keep theirs, so their hashes still hold.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_EVENT = (
+    "usage_id event_key account_id user_id workspace_id project_id content_piece_id operation_type provider model "
+    "input_tokens output_tokens total_tokens cache_read_tokens cache_write_5m_tokens cache_write_1h_tokens "
+    "reasoning_tokens audio_input_tokens audio_output_tokens image_input_tokens image_output_tokens image_count "
+    "image_size image_quality billable_tokens charge_type multiplier fixed_cost rate_id rate_version settings_version "
+    "reported_billable_tokens reported_cost_nanousd provider_cost_nanousd success error_message request_metadata "
+    "occurred_at recorded_at posting_id file_id line_no record_no billing_date"
+)
+
+HASHED_COLUMNS: Mapping[int, Mapping[str, str]] = {
+    1: {
+        "books.token_usage": _EVENT,
+        "books.usage_revisions": f"revision_no revision_reason {_EVENT}",
+        "books.token_transactions": (
+            "transaction_id account_id account_seq workspace_id transaction_type token_amount balance_before "
+            "balance_after amount_cents currency usage_id stripe_payment_intent_id stripe_refund_id admin_user_id "
+            "corrects_transaction_id lot_id tax_cents discount_cents settled_by description metadata occurred_at "
+            "recorded_at period posting_id"
+        ),
+        "finance.credit_lots": (
+            "lot_id account_id transaction_id transaction_type token_amount priority effective_at expires_at currency "
+            "cost_basis settings_version posting_id"
+        ),
+        "finance.lot_allocations": (
+            "account_id lot_id kind debit_from debit_to tokens transaction_id allocated_at recorded_at period "
+            "posting_id"
+        ),
+    },
+}
+"""Column names of each sealed table, in the order in which they are hashed."""
