@@ -94,7 +94,7 @@ def column_schema(table: str) -> dg.TableSchema:
 
 @cache
 def _columns() -> list[tuple[str, str, str, bool, str | None]]:
-    """Every column of the migrated schema, asked of an empty database that is thrown away: no books are needed for it."""
+    """Every column of the migrated schema, asked of an empty database that is thrown away: it needs no books."""
     with TemporaryDirectory() as folder, open_warehouse(Path(folder) / "empty.duckdb") as connection:
         migrate(connection, Path(folder) / "empty.duckdb")
         return connection.execute(

@@ -33,6 +33,25 @@ HASHED_COLUMNS: Mapping[int, Mapping[str, str]] = {
             "lot_id account_id transaction_id transaction_type token_amount priority effective_at expires_at currency "
             "cost_basis settings_version posting_id"
         ),
+        "books.credits": (
+            "transaction_id source credit_id account_id transaction_type token_amount amount_cents currency "
+            "package_id stripe_payment_intent_id stripe_charge_id stripe_refund_id admin_user_id occurred_at "
+            "effective_at posted_at expires_at priority tax_cents discount_cents settled_by source_credit_id "
+            "description is_welcome event_key file_id line_no posting_id"
+        ),
+        "books.account_versions": (
+            "account_id user_id workspace_id plan currency status auto_recharge_enabled auto_recharge_threshold "
+            "auto_recharge_amount stripe_customer_id default_payment_method_id created_at updated_at "
+            "reported_balance file_id line_no posting_id"
+        ),
+        "audit.usage_files": (
+            "file_id source kind path sha256 size_bytes byte_from continues_file_id profile profile_sha256 "
+            "file_date outcome reason first_line last_line received accepted duplicate superseded conflict "
+            "ignored quarantined blank posting_id"
+        ),
+        "audit.quarantine": (
+            "file_id line_no record_no source kind reason detail account_id event_key line_sha256 parsed posting_id"
+        ),
         "finance.lot_allocations": (
             "account_id lot_id kind debit_from debit_to tokens transaction_id allocated_at recorded_at period "
             "posting_id"

@@ -23,30 +23,28 @@ HASH_VERSION = 1
 
 
 class Sealed(NamedTuple):
-    """A table whose rows are sealed: its hashed order inside a posting, and what depends on the order of delivery."""
+    """A table whose rows are sealed, and their order inside a posting."""
 
     table: str
     order: str
-    delivery: frozenset[str]
 
 
 _DELIVERY = frozenset({"recorded_at", "updated_at", "posting_id", "file_id", "line_no", "record_no", "billing_date"})
 _RUNNING = frozenset({"account_seq", "balance_before", "balance_after"})
 
 SEALED: tuple[Sealed, ...] = (
-    Sealed("books.token_usage", "file_id, line_no, record_no", _DELIVERY),
-    Sealed("books.usage_revisions", "file_id, line_no, record_no", _DELIVERY),
-    Sealed("books.token_transactions", "account_id, account_seq", _DELIVERY | _RUNNING),
+    Sealed("books.token_usage", "file_id, line_no, record_no"),
+    Sealed("books.usage_revisions", "file_id, line_no, record_no"),
+    Sealed("books.token_transactions", "account_id, account_seq"),
     Sealed(
         "finance.lot_allocations",
         "account_id, lot_id, debit_from, kind, tokens, allocated_at, transaction_id",
-        _DELIVERY,
     ),
-    Sealed("finance.credit_lots", "lot_id", _DELIVERY),
-    Sealed("books.credits", "transaction_id", _DELIVERY),
-    Sealed("books.account_versions", "account_id, file_id, line_no", _DELIVERY),
-    Sealed("audit.usage_files", "file_id", _DELIVERY),
-    Sealed("audit.quarantine", "file_id, line_no, record_no", _DELIVERY),
+    Sealed("finance.credit_lots", "lot_id"),
+    Sealed("books.credits", "transaction_id"),
+    Sealed("books.account_versions", "account_id, file_id, line_no"),
+    Sealed("audit.usage_files", "file_id"),
+    Sealed("audit.quarantine", "file_id, line_no, record_no"),
 )
 
 CONTENT: Mapping[str, str] = {

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.faults.worker import Job
 
 SEED = 20260901
-RANDOM_TRIALS = 7
+RANDOM_TRIALS = 4
 _JOURNAL = "write postings.jsonl"
 _SYNCED = "fsync postings.jsonl"
 
@@ -89,10 +89,9 @@ def test_kills_at_random_steps_converge(trials: dict[str, Trial], number: int) -
     _assert_converged(trials[f"random {number}"])
 
 
-@pytest.mark.parametrize("number", range(2))
-def test_kills_at_random_times_converge(trials: dict[str, Trial], number: int) -> None:
+def test_kills_at_random_times_converge(trials: dict[str, Trial]) -> None:
     """From outside, at no particular step."""
-    _assert_converged(trials[f"timed {number}"])
+    _assert_converged(trials["timed"])
 
 
 def test_at_least_fifty_kills_were_had(trials: dict[str, Trial]) -> None:
@@ -113,13 +112,13 @@ def test_three_hundred_kills_converge_each_by_itself(new: Stage, begun: Stage, t
 def trials(new: Stage, begun: Stage, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trial]:
     """Every trial of the default suite, two at a time."""
     dice = random.Random(SEED)
-    timed = [{"kill_after": dice.uniform(0.02, 1.5)} for _ in range(6)]
+    timed = [{"kill_after": dice.uniform(0.02, 0.6)} for _ in range(4)]
     tries = [
         (begun, Trial("step by step", _resolved(STEP_BY_STEP, begun))),
         (begun, Trial("done line", _resolved(DONE_LINE, begun))),
         (new, Trial("first day", _resolved(FIRST_DAY, new))),
-        *((begun, Trial(f"random {n}", _random_points(begun, 3, n))) for n in range(RANDOM_TRIALS)),
-        *((begun, Trial(f"timed {n}", timed[3 * n : 3 * n + 3])) for n in range(2)),
+        *((begun, Trial(f"random {n}", _random_points(begun, 5, n))) for n in range(RANDOM_TRIALS)),
+        (begun, Trial("timed", timed)),
     ]
     _run_all(tries, tmp_path_factory.mktemp("trials"))
     return {trial.name: trial for _, trial in tries}
@@ -133,10 +132,8 @@ def _run_all(tries: Sequence[tuple[Stage, Trial]], root: Path) -> None:
 
         def run(stage: Stage, trial: Trial) -> None:
             worker = free.get()
-            try:
-                run_trial(worker, stage, trial, root / trial.name.replace(" ", "-"))
-            finally:
-                free.put(worker)
+            run_trial(worker, stage, trial, root / trial.name.replace(" ", "-"))
+            free.put(worker)
 
         for ended in [pool.submit(run, stage, trial) for stage, trial in tries]:
             ended.result()
