@@ -28,8 +28,14 @@ class IntegrityError(TollbookError):
 
 
 class CheckFailedError(TollbookError):
-    """A check of a posting found rows; the posting was rolled back."""
+    """A check of a posting found rows; the posting was rolled back.
 
-    def __init__(self, message: str, failing: dict[str, int]) -> None:
+    ``failing`` counts the rows by check, ``rows`` holds the first of them, as they stood before the rollback.
+    """
+
+    def __init__(
+        self, message: str, failing: dict[str, int], rows: dict[str, list[dict[str, object]]] | None = None
+    ) -> None:
         super().__init__(message)
         self.failing = failing
+        self.rows = rows or {}

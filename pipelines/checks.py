@@ -73,7 +73,7 @@ def failed_results(error: CheckFailedError) -> Iterator[dg.AssetCheckResult]:
         metadata: dict[str, dg.MarkdownMetadataValue | int | str] = {"failing_rows": failing}
         if failing:
             metadata["rolled_back"] = str(error)
-            found = rows_of(error, name)
+            found = error.rows.get(name, [])
             if found:
                 metadata["first_rows"] = markdown_table(list(found[0]), [tuple(row.values()) for row in found])
         yield dg.AssetCheckResult(
@@ -83,12 +83,6 @@ def failed_results(error: CheckFailedError) -> Iterator[dg.AssetCheckResult]:
             severity=dg.AssetCheckSeverity.ERROR,
             metadata=metadata,
         )
-
-
-def rows_of(error: CheckFailedError, name: str) -> list[dict[str, object]]:
-    """The first failing rows of a check, where the posting kept them before it was rolled back."""
-    kept: dict[str, list[dict[str, object]]] = getattr(error, "rows", {})
-    return kept.get(name, [])
 
 
 def verification_keys() -> list[dg.AssetCheckKey]:

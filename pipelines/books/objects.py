@@ -88,7 +88,7 @@ class ObjectStore:
         try:
             yield
         except OSError as error:
-            msg = f"{self.root}: could not be written ({error.strerror}); nothing was posted. Free some space, then run again"
+            msg = f"{self.root}: could not be written ({error.strerror}); nothing was posted. Free some space"
             raise TollbookError(msg) from error
 
     @contextmanager

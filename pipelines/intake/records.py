@@ -45,9 +45,11 @@ def valid_json(flags: BatchFlags) -> str:
 
 def lines_sql(flags: BatchFlags, relation: str = "intake_batch") -> str:
     """Lines with j (valid JSON text or NULL), o (object text or NULL), is_blank."""
+    # CASE, because AND would trim every line as well, a fifth of the cost of classification.
+    blank = "CASE WHEN starts_with(line, '{') THEN false ELSE frame_reason IS NULL AND trim(line, E' \\t\\r') = '' END"
     return (
         "SELECT *, CASE WHEN starts_with(ltrim(j), '{') THEN j END AS o FROM (SELECT *, "
-        "frame_reason IS NULL AND trim(line, E' \\t\\r') = '' AS is_blank, "
+        f"{blank} AS is_blank, "
         f"CASE WHEN frame_reason IS NULL AND ({valid_json(flags)}) THEN line END AS j FROM {relation})"
     )
 

@@ -90,14 +90,16 @@ def _held_versions(con: DuckDBPyConnection, *, auto_create: bool) -> None:
             SELECT *, EXISTS (FROM posted_events p WHERE p.event_key = m.event_key AND p.version = m.version) AS is_posted,
                 EXISTS (FROM posted_events p WHERE p.event_key = m.event_key AND p.content = m.own)
                 OR EXISTS (FROM held_versions h WHERE h.event_key = m.event_key AND h.content = m.content) AS is_known,
-                row_number() OVER (PARTITION BY event_key, content ORDER BY row_id) > 1 AS is_second
+                row_number() OVER (PARTITION BY event_key, content ORDER BY row_id) > 1 AS is_second,
+                EXISTS (FROM held_versions h WHERE h.event_key = m.event_key AND h.version = m.version)
+                OR count(DISTINCT content) OVER (PARTITION BY event_key, version) > 1 AS is_contested
             FROM mine m
         ), judged AS (SELECT *, is_known OR (is_second AND NOT is_posted) AS is_repeat FROM placed)
         SELECT row_id,
             CASE WHEN is_repeat THEN '{Disposition.DUPLICATE}' ELSE '{Disposition.CONFLICT}' END,
             CASE WHEN NOT is_repeat THEN '{Reason.CONFLICT}' END,
             CASE WHEN NOT is_repeat THEN 'another content of version ' || version || ', which is held' END
-        FROM judged WHERE is_repeat OR NOT is_posted"""
+        FROM judged WHERE is_contested AND (is_repeat OR NOT is_posted)"""
     )
     con.execute("DROP TABLE held_versions")
 
@@ -130,9 +132,11 @@ def _settle_once(con: DuckDBPyConnection, *, auto_create: bool) -> bool:
         SELECT *, version = max(version) OVER (PARTITION BY event_key) AS greatest FROM pending_versions
         ANTI JOIN version_verdicts USING (row_id) WHERE reason IS NULL AND NOT is_blank"""
     )
+    # The nearest version before fills: first those above the posted one, then the posted one, then those below it.
     last = ", ".join(
-        f"coalesce(p.{column}, last_value(p.{column} IGNORE NULLS) OVER w, CASE WHEN h.version <= "
-        f"p.version THEN h.{column} END) AS {column}"
+        f"coalesce(p.{column}, last_value(CASE WHEN h.version IS NULL OR p.version > h.version THEN p.{column} END "
+        f"IGNORE NULLS) OVER w, CASE WHEN h.version <= p.version THEN h.{column} END, "
+        f"last_value(p.{column} IGNORE NULLS) OVER w) AS {column}"
         for column in FILLED
     )
     con.execute(

@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipelines.warehouse.comments import describe_views
-from pipelines.warehouse.script import scalar
+from pipelines.warehouse.script import roll_back, scalar
 from pipelines.warehouse.sql import sql_names, sql_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     import duckdb
 
 
@@ -49,7 +51,7 @@ def create_views(connection: duckdb.DuckDBPyConnection) -> None:
         replace_views(connection)
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        roll_back(connection)
         raise
 
 
@@ -70,12 +72,29 @@ def failing_rows(connection: duckdb.DuckDBPyConnection, check: Check) -> int:
 def run_delta_checks(connection: duckdb.DuckDBPyConnection, posting_id: int) -> dict[str, int]:
     """Run each check over one posting's own rows, inside its transaction; the counts go to audit.check_results."""
     failing: dict[str, int] = {}
-    for path in sql_names("deltas"):
-        query = sql_text(path)
-        parameters = {"posting_id": posting_id} if "$posting_id" in query else None
-        failing[_stem(path).split("_", 1)[1]] = scalar(connection, f"SELECT count(*) FROM ({query})", parameters)
+    for name, query, parameters in _deltas(posting_id):
+        failing[name] = scalar(connection, f"SELECT count(*) FROM ({query})", parameters)
     connection.executemany(
         "INSERT INTO audit.check_results VALUES ($1, $2, $3)",
         [[posting_id, name, count] for name, count in failing.items()],
     )
     return failing
+
+
+def failing_delta_rows(
+    connection: duckdb.DuckDBPyConnection, posting_id: int, failing: Mapping[str, int], limit: int = 10
+) -> dict[str, list[dict[str, object]]]:
+    """The first rows of each failing check, to be shown after the rollback has taken them away."""
+    found: dict[str, list[dict[str, object]]] = {}
+    for name, query, parameters in _deltas(posting_id):
+        if failing.get(name):
+            frame = connection.sql(f"FROM ({query}) LIMIT {int(limit)}", params=parameters or {}).pl()
+            found[name] = frame.to_dicts()
+    return found
+
+
+def _deltas(posting_id: int) -> Iterator[tuple[str, str, dict[str, object] | None]]:
+    """Name, query and parameters of each delta check."""
+    for path in sql_names("deltas"):
+        query = sql_text(path)
+        yield _stem(path).split("_", 1)[1], query, {"posting_id": posting_id} if "$posting_id" in query else None

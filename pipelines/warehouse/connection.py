@@ -56,7 +56,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, spill: Path, memory_limit: st
 
 
 def _create(path: Path) -> None:
-    """Make an empty database and then give it its name: half a file, left by a full disk or a crash, never opens again."""
+    """Make an empty database, then give it its name: half a file, left by a full disk or a crash, never opens again."""
     fresh = path.with_name(f".{path.name}.new")
     try:
         fresh.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from billing_core.errors import IntegrityError
 from pipelines.warehouse.comments import describe_tables
+from pipelines.warehouse.script import roll_back
 from pipelines.warehouse.sql import sql_names, sql_text
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _apply(connection: duckdb.DuckDBPyConnection, path: Path, version: int, name
         )
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        roll_back(connection)
         raise
     connection.execute("CHECKPOINT")
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-import duckdb
-
 from billing_core.errors import IntegrityError
 from pipelines.engines.grading import grade_accounts
 from pipelines.engines.ledger import post_entries
@@ -20,11 +18,14 @@ from pipelines.intake.sources import FileToRead, ReadContext
 from pipelines.warehouse.files import note_received, number_files
 from pipelines.warehouse.posting_types import ChangedInputError, PostingInputs, PostingSummary
 from pipelines.warehouse.quarantine import keep_raw_records, load_raw_records
-from pipelines.warehouse.script import rows, run_script, scalar
+from pipelines.warehouse.script import roll_back, rows, run_script, scalar
 from pipelines.warehouse.sealing import seal
 from pipelines.warehouse.versions import keep_packages, keep_settings
 
 if TYPE_CHECKING:
+
+    import duckdb
+
     from pipelines.intake.found import FoundFile
 
 __all__ = ["ChangedInputError", "PostingInputs", "PostingSummary", "post"]
@@ -41,17 +42,9 @@ def post(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> Postin
         summary = _post(connection, inputs)
         connection.execute("COMMIT")
     except BaseException:
-        _roll_back(connection)
+        roll_back(connection)
         raise
     return summary
-
-
-def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
-    """Give the transaction back; a database that DuckDB has closed for good has nothing to give."""
-    try:
-        connection.execute("ROLLBACK")
-    except duckdb.Error:
-        return
 
 
 def _post(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> PostingSummary:

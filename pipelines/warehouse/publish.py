@@ -16,7 +16,7 @@ from billing_core.errors import TollbookError
 from pipelines.books.objects import fsync_folder
 from pipelines.warehouse.checks import replace_views
 from pipelines.warehouse.comments import describe_publication
-from pipelines.warehouse.script import rows, scalar
+from pipelines.warehouse.script import roll_back, rows, scalar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,7 +153,7 @@ def _bring_forward(connection: duckdb.DuckDBPyConnection) -> None:
         _describe(connection)
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        roll_back(connection)
         raise
     finally:
         connection.execute(f"USE {_live_name(connection)}")

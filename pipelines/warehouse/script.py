@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,15 @@ def rows(
 ) -> list[tuple[object, ...]]:
     """Every row of a query, fetched whole."""
     return list(connection.execute(query, dict(parameters) if parameters else None).fetchall())
+
+
+def roll_back(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give the transaction back after an error, which stays the one that is told.
+
+    A failed COMMIT has already ended it, and a database that DuckDB has closed for good has nothing to give.
+    """
+    with suppress(duckdb.Error):
+        connection.execute("ROLLBACK")
 
 
 def scalar(connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, object] | None = None) -> int:

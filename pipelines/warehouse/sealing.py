@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from billing_core.chain import GENESIS, posting_head
 from billing_core.errors import CheckFailedError
-from pipelines.warehouse.checks import run_delta_checks
+from pipelines.warehouse.checks import failing_delta_rows, run_delta_checks
 from pipelines.warehouse.hashes import posting_blocks
 from pipelines.warehouse.posting_types import PostingInputs, PostingSummary
 from pipelines.warehouse.script import rows
@@ -24,7 +24,9 @@ def seal(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> Postin
     if any(failing.values()):
         named = ", ".join(f"{name}: {count} rows" for name, count in failing.items() if count)
         raise CheckFailedError(
-            f"posting {inputs.posting_id} for {inputs.billing_date} was rolled back, its checks found {named}.", failing
+            f"posting {inputs.posting_id} for {inputs.billing_date} was rolled back, its checks found {named}.",
+            failing,
+            failing_delta_rows(connection, inputs.posting_id, failing),
         )
     counts = _counts(connection, inputs.posting_id)
     blocks = posting_blocks(connection, inputs.posting_id)

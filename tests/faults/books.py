@@ -44,7 +44,12 @@ def write_books(root: Path) -> BooksFolder:
     (root / "tollbook.toml").write_text(CONFIG, encoding="utf-8")
     write_lines(root / "accounts/accounts.jsonl", [account(name) for name in ("alice", "bob")])
     write_lines(root / "credits/2026-09-01.jsonl", _credits())
-    flawed = [call("bad", "alice", FIRST, input_tokens=-5), "{torn", "", call("ghost", "nobody", FIRST)]
+    flawed: list[dict[str, object] | str] = [
+        call("bad", "alice", FIRST, input_tokens=-5),
+        "{torn",
+        "",
+        call("ghost", "nobody", FIRST),
+    ]
     first = [call(f"first-{hour}", ("alice", "bob")[hour % 2], FIRST, hour=hour) for hour in range(4)]
     write_lines(root / "usage/2026-09-01.jsonl", [*first, first[0], *flawed])
     late = call("late", "bob", FIRST, hour=23)

@@ -33,21 +33,22 @@ def point(label: str, nth: int, how: str) -> Job:
 
 
 # One copy of the books is killed at each of these in turn: every start goes on from where the last one was cut off.
-# After the intent line stands it is not written again, after COMMIT the next COMMIT is that of the published copy.
+# An intent line that stands is not written again, so the next line is the done line.
 STEP_BY_STEP = [
     point(_JOURNAL, 1, "before"),
     point(_JOURNAL, 1, "half"),
     point(_SYNCED, 1, "after"),
-    point("sql BEGIN", 1, "after"),
+    point("sql BEGIN (posting)", 1, "after"),
     point("sql INSERT INTO classified_usage", 1, "after"),
     point("sql INSERT INTO books.token_transactions", 1, "after"),
     point("sql COPY (SELECT file_id", 1, "after"),
     point("sql INSERT INTO audit.postings", 1, "after"),
-    point("sql COMMIT", 1, "before"),
-    point("sql COMMIT", 1, "after"),
+    point("sql COMMIT (posting)", 1, "before"),
+    point("sql COMMIT (posting)", 1, "after"),
+    point("sql COMMIT (checks)", 1, "after"),
     point("sql INSERT INTO published.books.token_usage", 1, "after"),
-    point("sql COMMIT", 1, "before"),
-    point("sql COMMIT", 1, "after"),
+    point("sql COMMIT (publish)", 1, "before"),
+    point("sql COMMIT (publish)", 1, "after"),
     point("sql CHECKPOINT published", 1, "before"),
     point("sql DETACH published", 1, "after"),
     point("link tollbook.duckdb", 1, "before"),
@@ -58,10 +59,11 @@ STEP_BY_STEP = [
 ]
 DONE_LINE = [point(_JOURNAL, 2, "half"), point(_JOURNAL, 1, "before"), point(_SYNCED, 1, "after")]
 FIRST_DAY = [
-    point("sql COMMIT", 1, "before"),
-    point("sql COMMIT", 1, "after"),
+    point("replace .tollbook.duckdb.new", 1, "before"),
+    point("sql COMMIT (migrations)", 1, "before"),
+    point("sql COMMIT (migrations)", 1, "after"),
     point(_JOURNAL, 1, "after"),
-    point("sql COMMIT", 1, "after"),
+    point("sql COMMIT (posting)", 1, "after"),
     point("sql CREATE TABLE IF NOT EXISTS published.books.token_usage", 1, "after"),
     point("sql DETACH published", 1, "after"),
     point("replace .standby.duckdb", 1, "after"),

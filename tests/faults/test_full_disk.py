@@ -27,11 +27,15 @@ def _refused(answer: Job) -> str:
 
 # (step, nth of its kind, bytes that a file may have or None for ten more than it has, what the message says)
 _INTENT_LINE = ("write postings.jsonl", 1, None, "postings.jsonl: could not be written (File too large)")
-_POSTING = [("sql BEGIN", 1, 4 * _KIB, "the disk is full"), ("sql COMMIT", 1, 4 * _KIB, "the disk is full")]
+_POSTING = [
+    ("sql BEGIN (checks)", 1, 4 * _KIB, "the disk is full"),
+    ("sql BEGIN (posting)", 1, 4 * _KIB, "the disk is full"),
+    ("sql COMMIT (posting)", 1, 4 * _KIB, "the disk is full"),
+]
 _DONE_LINE = ("write postings.jsonl", 1, None, "postings.jsonl: could not be written (File too large)")
 _PUBLISHED = [
     (label, 1, 4 * _KIB, "could not be brought forward")
-    for label in ("sql CREATE SCHEMA IF NOT EXISTS published.audit", "sql COMMIT", "sql CHECKPOINT published")
+    for label in ("sql CREATE SCHEMA IF NOT EXISTS published.audit", "sql COMMIT (publish)", "sql CHECKPOINT published")
 ]
 
 

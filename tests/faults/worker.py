@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 Job = dict[str, Any]
 _LABEL_LENGTH = 70
+_TRANSACTION = ("sql BEGIN", "sql COMMIT")
+"""Steps that several modules take: the label says which one."""
 
 
 class Steps:
@@ -52,6 +54,8 @@ class Steps:
 
         def stepped(*args: Any, **kwargs: Any) -> Any:
             name = label(*args, **kwargs)
+            if name in _TRANSACTION:
+                name = f"{name} ({sys._getframe(1).f_globals['__name__'].rpartition('.')[2]})"  # noqa: SLF001
             if name is None:
                 return original(*args, **kwargs)
             how = self._arrive(name)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 
@@ -53,7 +53,7 @@ class Worker:
         answer: Job = json.loads(stdout.readline())
         return answer
 
-    def __enter__(self) -> Worker:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -113,7 +113,7 @@ def _steps(answer: Job, root: Path) -> list[str]:
 
 
 def point(stage: Stage, label: str, nth: int, how: str, **more: object) -> Job:
-    """Make the part of a job that acts at the nth step whose label begins like this; labels are cut, so it is looked up."""
+    """Make the part of a job that acts at the nth step whose label begins like this; the whole label is looked up."""
     whole = next(step for step in stage.steps if step.startswith(label))
     return {"at": {"label": whole, "nth": nth, "how": how, **more}}
 
@@ -166,7 +166,7 @@ def whole_defects(folder: BooksFolder, stage: Stage, answer: Job) -> list[str]:
 
 
 def published_defects(folder: BooksFolder, heads: dict[int, str]) -> list[str]:
-    """What a reader would find wrong in the published copy at this moment; it may only be absent or one whole posting."""
+    """What a reader would find wrong in the published copy now; it may only be absent or as of one whole posting."""
     if not folder.published.exists():
         return []
     with duckdb.connect(str(folder.published), read_only=True) as copy:

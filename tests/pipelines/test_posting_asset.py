@@ -62,7 +62,7 @@ def _by_partition(result: dg.ExecuteInProcessResult, key: dg.AssetKey) -> dict[s
 def test_failed_check_shows_its_rows() -> None:
     """Rows that the posting kept of a failing check are a table in its result; the other checks pass."""
     error = CheckFailedError("posting 3 was rolled back", {"signs": 1})
-    error.rows = {"signs": [{"account_id": "a|b", "token_amount": -12345}]}  # type: ignore[attr-defined]
+    error.rows = {"signs": [{"account_id": "a|b", "token_amount": -12345}]}
     results = {result.check_name: result for result in failed_results(error)}
     assert [name for name, result in results.items() if not result.passed] == ["signs"]
     table = results["signs"].metadata["first_rows"]

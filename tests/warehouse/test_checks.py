@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import date
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -18,11 +19,10 @@ from pipelines.warehouse.sql import sql_names, sql_text
 from tests.warehouse.ledger_books import LedgerBooks, at
 
 if TYPE_CHECKING:
-    from datetime import date
     from pathlib import Path
 
 RATES = (
-    '[[settings]]\nnew_user_bonus_tokens = 50\n'
+    "[[settings]]\nnew_user_bonus_tokens = 50\n"
     '[[settings]]\neffective_from = 2026-09-05\nnew_user_bonus_tokens = 50\ndefault_token_multiplier = "2"\n'
 )
 ALWAYS = {"block_hashes", "published_copy"}
@@ -30,6 +30,7 @@ ALWAYS = {"block_hashes", "published_copy"}
 USAGE = "books.token_usage"
 LEDGER = "books.token_transactions"
 MOVES = "finance.lot_allocations"
+FIRST_CHARGE = f"rowid = (SELECT min(rowid) FROM {LEDGER} WHERE transaction_type = 'usage' AND account_id = 'ada')"
 
 # name of the defect: (what an attacker runs, checks that must turn red, checks that may).
 DEFECTS: dict[str, tuple[str, set[str], set[str]]] = {
@@ -50,17 +51,17 @@ DEFECTS: dict[str, tuple[str, set[str], set[str]]] = {
         {"line_conservation", "one_row_per_event", "seals"}, {*ALWAYS, "account_balance"},
     ),
     "a charge is removed": (
-        f"DELETE FROM {LEDGER} WHERE transaction_type = 'usage' AND account_seq = 3 AND account_id = 'ada'",
+        f"DELETE FROM {LEDGER} WHERE {FIRST_CHARGE}",
         {"one_row_per_event", "running_balance", "account_balance", "seals"}, {*ALWAYS, "lots", "corrections"},
     ),
     "a charge is moved to another account": (
         f"UPDATE {LEDGER} SET account_id = 'bob', account_seq = 2, balance_before = 50, balance_after = 50 + token_amount"
-        " WHERE transaction_type = 'usage' AND account_seq = 3 AND account_id = 'ada'",
+        f" WHERE {FIRST_CHARGE}",
         {"one_row_per_event", "running_balance"}, {*ALWAYS, "account_balance", "lots", "corrections"},
     ),
     "a charge grows": (
         f"UPDATE {LEDGER} SET token_amount = token_amount - 1, balance_after = balance_after - 1"
-        " WHERE transaction_type = 'usage' AND account_seq = 3 AND account_id = 'ada'",
+        f" WHERE {FIRST_CHARGE}",
         {"one_row_per_event", "running_balance", "account_balance"}, {*ALWAYS, "lots"},
     ),
     "a number is missing": (
@@ -105,9 +106,9 @@ DEFECTS: dict[str, tuple[str, set[str], set[str]]] = {
         {"lots", "seals"}, ALWAYS,
     ),
     "debt is forgiven in silence": ("DELETE FROM finance.open_debt", {"lots"}, {"published_copy"}),
-    "a purchase costs tokens": (
-        f"UPDATE {LEDGER} SET transaction_type = 'purchase' WHERE transaction_type = 'expiry'",
-        {"signs"}, {*ALWAYS, "lots", "account_balance"},
+    "an expiry brings money in": (
+        f"UPDATE {LEDGER} SET amount_cents = 5, currency = 'usd' WHERE transaction_type = 'expiry'",
+        {"signs"}, ALWAYS,
     ),
     "a refund brings money in": (
         f"UPDATE {LEDGER} SET amount_cents = -amount_cents WHERE transaction_type = 'refund'",
@@ -194,17 +195,12 @@ def posted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     books.version(2, 4, 40, t=at(2, 12))
     books.credit("r", "refund", -100, 5, amount_cents=100, currency="usd", source_credit_id="p")
     books.call("e2", 6, 100)
+    books.credit("brief", "bonus", 70, 1, account_id="bob", expires_at=at(4))
     books.call("late", 2, 10, file_day=6, account_id="bob")
     with books.opened() as opened:
-        bill_range(opened, opened.first_open_date(), _day(6), bare=True, on_date=lambda *_: None)
+        bill_range(opened, opened.first_open_date(), date(2026, 9, 6), bare=True, on_date=lambda *_: None)
         publish_books(opened)
     return books.root
-
-
-def _day(number: int) -> date:
-    from datetime import date
-
-    return date(2026, 9, number)
 
 
 @pytest.fixture
@@ -218,7 +214,9 @@ def attack(database: Path, *statements: str) -> None:
     """Run statements on the closed file as its owner can: the guards are dropped and made again around them."""
     with duckdb.connect(str(database)) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        guards = connection.execute("SELECT trigger_name, schema_name, table_name, sql FROM duckdb_triggers()").fetchall()
+        guards = connection.execute(
+            "SELECT trigger_name, schema_name, table_name, sql FROM duckdb_triggers()"
+        ).fetchall()
         for name, schema, table, _ in guards:
             connection.execute(f"DROP TRIGGER {name} ON {schema}.{table}")
         for statement in statements:
@@ -279,7 +277,9 @@ PLANTED: dict[str, str] = {
 
 def test_every_delta_has_a_planted_row() -> None:
     """No delta form goes without."""
-    assert {path.rsplit("/", 1)[1].removesuffix(".sql").split("_", 1)[1] for path in sql_names("deltas")} == set(PLANTED)
+    assert {path.rsplit("/", 1)[1].removesuffix(".sql").split("_", 1)[1] for path in sql_names("deltas")} == set(
+        PLANTED
+    )
 
 
 @pytest.mark.parametrize("name", PLANTED)

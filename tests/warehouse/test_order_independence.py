@@ -75,7 +75,7 @@ def at_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, in
 
 def test_balances_are_what_the_records_say(at_once: tuple[str, dict[str, int]]) -> None:
     """The other tests compare with these books, so they must be right by themselves."""
-    used = {name: 0 for name in NAMES}
+    used = dict.fromkeys(NAMES, 0)
     for line in CALLS:
         if line.get("success", True):
             tokens = int(str(line["input_tokens"])) + int(str(line["output_tokens"]))

@@ -17,7 +17,7 @@ from tests.warehouse.ledger_books import CONFIG, LedgerBooks, at
 if TYPE_CHECKING:
     from pathlib import Path
 
-BONUS = '[[settings]]\nnew_user_bonus_tokens = 500\n'
+BONUS = "[[settings]]\nnew_user_bonus_tokens = 500\n"
 
 
 def test_call_is_priced_and_charged(books: LedgerBooks) -> None:
@@ -89,7 +89,9 @@ def test_refund_takes_back_unspent_tokens_then_makes_debt(
         books.call("e1", 2, spent * 2 // 3)
     books.credit("r", "refund", -900, 3, amount_cents=1000, currency="usd", source_credit_id="p")
     books.bill(4)
-    moved = books.rows("SELECT coalesce(sum(tokens) FILTER (kind = 'take_back'), 0)::BIGINT FROM finance.lot_allocations")
+    moved = books.rows(
+        "SELECT coalesce(sum(tokens) FILTER (kind = 'take_back'), 0)::BIGINT FROM finance.lot_allocations"
+    )
     assert moved == [(taken_back,)]
     assert books.one("balance, lifetime_spent_cents") == (-on_tape, 0)
 
@@ -100,9 +102,9 @@ def test_refund_of_money_alone_moves_no_token(books: LedgerBooks) -> None:
     books.credit("r", "refund", 0, 2, amount_cents=300, currency="usd", source_credit_id="p")
     books.credit("z", "refund", 0, 2, source_credit_id="p")
     books.bill(2)
-    assert books.rows("SELECT token_amount, amount_cents FROM books.token_transactions WHERE transaction_type = 'refund'") == [
-        (0, -300)
-    ]
+    assert books.rows(
+        "SELECT token_amount, amount_cents FROM books.token_transactions WHERE transaction_type = 'refund'"
+    ) == [(0, -300)]
     assert books.one("balance, lifetime_spent_cents") == (1000, 700)
     assert books.held() == [("quarantined", "zero_amount", None)]
 
@@ -257,7 +259,9 @@ def test_held_version_is_settled_by_a_later_one(books: LedgerBooks) -> None:
     for tokens in (10, 20, 30):
         books.version(1, 2, tokens, unmapped=True)
     books.bill(2)
-    found = books.rows("SELECT disposition FROM audit.line_dispositions JOIN audit.usage_files USING (file_id) WHERE source = 'versions' ORDER BY file_id")
+    found = books.rows(
+        "SELECT disposition FROM audit.line_dispositions JOIN audit.usage_files USING (file_id) WHERE source = 'versions' ORDER BY file_id"
+    )
     assert [row[0] for row in found] == ["conflict", "conflict", "duplicate", "duplicate", "conflict"]
     assert books.ledger() == []
     books.version(2, 3, 20)
@@ -273,7 +277,9 @@ def test_other_content_of_the_posted_version_is_held_once(books: LedgerBooks) ->
         books.version(1, day, 20, unmapped=day)
         books.version(1, day, 10, unmapped=day)
         books.bill(day)
-    found = books.rows("SELECT disposition FROM audit.line_dispositions JOIN audit.usage_files USING (file_id) WHERE source = 'versions' ORDER BY file_id")
+    found = books.rows(
+        "SELECT disposition FROM audit.line_dispositions JOIN audit.usage_files USING (file_id) WHERE source = 'versions' ORDER BY file_id"
+    )
     assert [row[0] for row in found] == ["accepted", "conflict", "duplicate", "duplicate", "duplicate"]
 
 
@@ -302,9 +308,9 @@ def test_call_of_an_unknown_account_is_admitted_when_it_exists(books: LedgerBook
         retry_quarantine(opened, [RetriedRecord(*row) for row in found])
     assert books.ledger("bob") == [("usage", -150, -150)]
     assert books.held() == []
-    assert books.rows("SELECT disposition, previous_disposition FROM audit.line_dispositions WHERE previous_disposition IS NOT NULL") == [
-        ("accepted", "quarantined")
-    ]
+    assert books.rows(
+        "SELECT disposition, previous_disposition FROM audit.line_dispositions WHERE previous_disposition IS NOT NULL"
+    ) == [("accepted", "quarantined")]
     books.bill(3)
 
 
@@ -390,7 +396,15 @@ def test_money_has_a_currency(books: LedgerBooks) -> None:
     """The record's, else the account's, else US dollars."""
     books.account("bob", currency="eur")
     for number, (account, currency) in enumerate([("ada", None), ("ada", "GBP"), ("bob", None)]):
-        books.credit(f"p{number}", "purchase", 10, 1, account_id=account, amount_cents=100, **({"currency": currency} if currency else {}))
+        books.credit(
+            f"p{number}",
+            "purchase",
+            10,
+            1,
+            account_id=account,
+            amount_cents=100,
+            **({"currency": currency} if currency else {}),
+        )
     books.bill(1)
     assert books.rows("SELECT account_id, currency FROM books.token_transactions ORDER BY ALL") == [
         ("ada", "gbp"), ("ada", "usd"), ("bob", "eur"),

@@ -10,7 +10,6 @@ import duckdb
 import pytest
 
 from pipelines import billing
-from pipelines.books.folder import BooksFolder
 from pipelines.warehouse.hashes import HISTORY, history_hash
 from pipelines.warehouse.publish import GROWING, WHOLE
 from tests.faults.books import FIRST, LAST, NOW, SECOND, write_books
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
     from pathlib import Path
+
+    from pipelines.books.folder import BooksFolder
 
 
 @pytest.fixture
@@ -70,7 +71,8 @@ def test_only_its_owner_may_read_it(books: billing.OpenBooks) -> None:
 def test_every_table_is_published_one_way_or_the_other(books: billing.OpenBooks) -> None:
     """A table that a later version adds must be named in one of the lists; raw bytes are in none."""
     found = books.connection.execute(
-        "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE NOT temporary AND database_name = 'tollbook'"
+        "SELECT schema_name || '.' || table_name FROM duckdb_tables()"
+        " WHERE NOT temporary AND database_name = 'tollbook'"
     ).fetchall()
     assert {name for (name,) in found} == {*GROWING, *WHOLE, "audit.guard"}
     assert set(HISTORY) <= {*GROWING, *WHOLE}

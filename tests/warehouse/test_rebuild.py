@@ -88,7 +88,7 @@ def _live_hash(folder: BooksFolder) -> str:
 
 
 def test_the_world_is_as_eventful_as_it_says(folder: BooksFolder) -> None:
-    """A continuation, a refused file, two versions of the settings, a retry and two read admin entries are in the books."""
+    """A continuation, a refused file, two versions of the settings, a retry and two admin entries are in the books."""
     queries = {
         "SELECT count(*) FROM audit.usage_files WHERE continues_file_id IS NOT NULL": 1,
         "SELECT count(*) FROM audit.usage_files WHERE reason = 'unsigned'": 1,

@@ -1,0 +1,136 @@
+"""Posted rows cannot be changed through the database, versions can only be closed, schemas only move forward."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+
+from billing_core.errors import IntegrityError, TollbookError
+from pipelines.warehouse.checks import create_views
+from pipelines.warehouse.connection import open_warehouse
+from pipelines.warehouse.migrations import APPEND_ONLY, VERSIONED, migrate, missing_triggers, schema_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NEVER_CLOSED = {"audit.schema_versions": "forward only", "audit.guard": "always empty"}
+WORKING_STATE = ("books.token_accounts", "books.account_heads", "finance.open_debt")
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """An empty database of the newest schema."""
+    path = tmp_path / "tollbook.duckdb"
+    with open_warehouse(path) as connection:
+        migrate(connection, path)
+        create_views(connection)
+    return path
+
+
+@pytest.fixture
+def connection(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The database, opened as the books open it."""
+    with open_warehouse(database) as opened:
+        yield opened
+
+
+def fill(connection: duckdb.DuckDBPyConnection, table: str) -> str:
+    """Insert one row into a table, some value in every column; returns the first column's name."""
+    columns = connection.execute(
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name || '.' || table_name = $table"
+        " AND database_name = current_database() ORDER BY column_index",
+        {"table": table},
+    ).fetchall()
+    words = {
+        "kind": "usage",
+        "outcome": "taken",
+        "transaction_type": "bonus",
+        "charge_type": "fixed",
+        "balance_after": "1",
+    }
+    words |= {"balance_before": "0", "input_tokens": "1", "output_tokens": "0", "received": "1", "accepted": "1"}
+    if table.startswith("finance"):
+        words["kind"] = "burn"
+    values = {
+        "TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ '2026-09-01 00:00:00+00'", "DATE": "DATE '2026-09-01'", "UUID": "uuid()",
+        "BLOB": "'x'::BLOB", "JSON": "'{}'", "BOOLEAN": "true", "VARCHAR": "'x'",
+    }  # fmt: skip
+    counts = ("duplicate", "superseded", "conflict", "ignored", "quarantined", "blank")
+    texts = [
+        f"'{words[name]}'" if name in words else "0" if name in counts else values.get(kind, "1")
+        for name, kind in columns
+    ]
+    connection.execute(f"INSERT INTO {table} VALUES ({', '.join(texts)})")
+    return str(columns[0][0])
+
+
+@pytest.mark.parametrize("table", APPEND_ONLY)
+@pytest.mark.parametrize(
+    "statement", ["UPDATE {table} SET {column} = {column}", "DELETE FROM {table}", "TRUNCATE {table}"]
+)
+def test_posted_row_cannot_change(connection: duckdb.DuckDBPyConnection, table: str, statement: str) -> None:
+    """The statement fails with words that say what to do instead, and the row stands."""
+    column = fill(connection, table)
+    with pytest.raises(duckdb.Error, match=f"{table} is append-only: post a correction instead"):
+        connection.execute(statement.format(table=table, column=column))
+    assert connection.execute(f"SELECT count(*) FROM {table}").fetchall() == [(1,)]
+
+
+def test_every_table_is_guarded_or_working_state(connection: duckdb.DuckDBPyConnection) -> None:
+    """No table is forgotten."""
+    found = connection.execute(
+        "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE NOT internal AND NOT temporary"
+    ).fetchall()
+    assert {name for (name,) in found} == {*APPEND_ONLY, *VERSIONED, *WORKING_STATE, *NEVER_CLOSED}
+
+
+@pytest.mark.parametrize("table", VERSIONED)
+def test_version_can_only_be_closed(connection: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Its end and its successor may be filled in, nothing else; it is never removed."""
+    first = fill(connection, table)
+    connection.execute(
+        f"UPDATE {table} SET effective_to = TIMESTAMPTZ '2026-10-01 00:00:00+00', superseded_by = 'next'"
+    )
+    with pytest.raises(duckdb.Error, match=f"a version of {table} never changes"):
+        connection.execute(f"UPDATE {table} SET {first} = 'other'")
+    with pytest.raises(duckdb.Error, match=f"{table} keeps every version"):
+        connection.execute(f"DELETE FROM {table}")
+
+
+def test_migrating_again_changes_nothing(database: Path) -> None:
+    """The schema is at its newest version once, and is left alone from then on."""
+    with open_warehouse(database) as connection:
+        before = connection.execute("SELECT * FROM audit.schema_versions").fetchall()
+        assert migrate(connection, database) == schema_version(connection) == len(before)
+        assert connection.execute("SELECT * FROM audit.schema_versions").fetchall() == before
+
+
+def test_newer_schema_is_refused(connection: duckdb.DuckDBPyConnection, database: Path) -> None:
+    """An older Tollbook never writes into what it does not know."""
+    connection.execute("INSERT INTO audit.schema_versions VALUES (999, 'from the future')")
+    with pytest.raises(IntegrityError, match="schema version 999"):
+        migrate(connection, database)
+
+
+def test_missing_guard_is_found(connection: duckdb.DuckDBPyConnection) -> None:
+    """A trigger that was dropped, or replaced by one that lets everything pass, is named."""
+    assert missing_triggers(connection) == []
+    connection.execute("DROP TRIGGER books_token_usage_update ON books.token_usage")
+    connection.execute("DROP TRIGGER audit_blocks_delete ON audit.blocks")
+    connection.execute(
+        "CREATE TRIGGER audit_blocks_delete AFTER DELETE ON audit.blocks REFERENCING OLD TABLE AS gone"
+        " FOR EACH STATEMENT INSERT INTO audit.guard SELECT table_name FROM gone"
+    )
+    assert missing_triggers(connection) == ["DELETE on audit.blocks", "UPDATE on books.token_usage"]
+
+
+def test_guards_survive_a_reopening(database: Path) -> None:
+    """They stand in the file, not in the session."""
+    with open_warehouse(database) as connection:
+        assert missing_triggers(connection) == []
+        fill(connection, "books.rates")
+    with pytest.raises(TollbookError, match="append-only"), open_warehouse(database) as connection:
+        connection.execute("DELETE FROM books.rates")
