@@ -11,7 +11,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: .venv/.synced ## Make a books folder with a seeded world and every report (DEMO_DIR=tollbook-demo)
+demo: .venv/.synced ## Bill a seeded world and find every planted fault (DEMO_DIR=tollbook-demo)
 	$(RUN) tollbook demo --dir $(DEMO_DIR)
 
 test: .venv/.synced ## Run the tests (ARGS="-k ledger" for some of them)

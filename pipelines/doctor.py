@@ -23,7 +23,7 @@ from pipelines.books.posting_log import PostingLog
 from pipelines.release import code_version
 from pipelines.warehouse.connection import readable
 from pipelines.warehouse.migrations import missing_triggers, schema_version
-from pipelines.warehouse.script import rows, scalar
+from pipelines.warehouse.script import rows
 from pipelines.warehouse.sql import sql_names
 from reports.published import open_published, publication
 

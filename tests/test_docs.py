@@ -6,9 +6,8 @@ import re
 import tomllib
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pytest
 import typer.main
 from pydantic_core import PydanticUndefined
@@ -26,10 +25,13 @@ from pipelines.warehouse.connection import open_warehouse
 from pipelines.warehouse.migrations import migrate
 from pipelines.warehouse.sql import sql_names
 
+if TYPE_CHECKING:
+    import duckdb
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("C*.md"), *DOCS.rglob("*.md")])
-# Proofs of `verify` that are no views; the next test but one asks the module for exactly these names.
+# Proofs of `verify` that are no views; a test below asks the module for exactly these names.
 OUTER = {"posting_journal", "admin_journal", "kept_objects", "block_hashes", "chain_of_heads", "published_copy"}
 _LINK = re.compile(r"(?<!\!)\[[^\]]+\]\(([^)\s]+)\)")
 _ROW = re.compile(r"^\| (.+) \|$", re.MULTILINE)
@@ -71,6 +73,13 @@ def _global_flags() -> set[str]:
     return {flag for item in root.params for flag in item.opts} | {"--help", "-h"}
 
 
+def _without_globals(words: list[str]) -> list[str]:
+    """The words of a call from its verb on."""
+    while words and words[0] in _global_flags():
+        words = words[2 if words[0] in {"--books", "--env", "--log-format"} else 1 :]
+    return words
+
+
 def _fenced(text: str, info: str) -> list[str]:
     """The contents of fenced blocks that begin with a given info text."""
     return re.findall(rf"^```{re.escape(info)}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
@@ -91,17 +100,15 @@ def test_pages_name_only_commands_that_exist(page: Path) -> None:
     commands, wrong = _commands(), []
     groups = {name.split(" ")[0] for name in commands if " " in name}
     code = re.findall(r"`[^`\n]+`|^```.*?^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    for words in (call.split() for block in code for call in _CALL.findall(block)):
-        flags = [word.split("=")[0] for word in words if word.startswith("-")]
-        while words and (words[0] in _global_flags()):
-            words = words[2:] if words[0] in {"--books", "--env", "--log-format"} else words[1:]
-        if not words or not re.fullmatch(r"[a-z]+", words[0]) or words[0] == "repository":
+    for call in (call.split() for block in code for call in _CALL.findall(block)):
+        flags = {word.split("=")[0] for word in call if word.startswith("-")}
+        words = _without_globals(call)
+        if not words or not re.fullmatch(r"[a-z]+", words[0]):
             continue
         verb = " ".join(words[:2]) if words[0] in groups else words[0]
-        allowed = commands.get(verb, set()) | _global_flags()
         known = verb in commands or verb in groups
         wrong += [] if known else [verb]
-        wrong += [f"{verb} {flag}" for flag in flags if known and verb in commands and flag not in allowed]
+        wrong += [f"{verb} {flag}" for flag in flags - commands.get(verb, flags) - _global_flags()]
     assert wrong == []
 
 

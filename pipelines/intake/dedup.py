@@ -241,7 +241,7 @@ def _corrected_must_exist(con: DuckDBPyConnection) -> bool:
 
 
 def _no_more_than_taken(con: DuckDBPyConnection) -> bool:
-    """All that was given back of a row, in the order of time, is at most what it took; a row that took nothing, nothing."""
+    """All that is given back of a row, in the order of time, is at most what it took."""
     return _held_back(
         con,
         f"""UPDATE classified_credits c SET disposition = '{Disposition.QUARANTINED}',
@@ -250,7 +250,8 @@ def _no_more_than_taken(con: DuckDBPyConnection) -> bool:
             WITH giving AS (
                 SELECT NULL AS row_id, account_id, source_credit_id, credit_id, token_amount, posted_at
                 FROM books.credits WHERE token_amount > 0 AND transaction_type IN ({_REVERSING})
-                    AND (account_id, source_credit_id) IN (SELECT (account_id, source_credit_id) FROM classified_credits)
+                    AND (account_id, source_credit_id) IN
+                        (SELECT (account_id, source_credit_id) FROM classified_credits)
                 UNION ALL
                 SELECT row_id, account_id, source_credit_id, credit_id, token_amount, {_POSTED_AT}
                 FROM classified_credits c WHERE disposition = '{Disposition.ACCEPTED}' AND token_amount > 0

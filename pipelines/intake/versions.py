@@ -87,7 +87,8 @@ def _held_versions(con: DuckDBPyConnection, *, auto_create: bool) -> None:
                 {content_json(CONTENT, "c.")}::VARCHAR AS own
             FROM ({finalised_sql(mine, auto_create=auto_create)}) c
         ), placed AS (
-            SELECT *, EXISTS (FROM posted_events p WHERE p.event_key = m.event_key AND p.version = m.version) AS is_posted,
+            SELECT *, EXISTS (FROM posted_events p WHERE p.event_key = m.event_key AND p.version = m.version)
+                    AS is_posted,
                 EXISTS (FROM posted_events p WHERE p.event_key = m.event_key AND p.content = m.own)
                 OR EXISTS (FROM held_versions h WHERE h.event_key = m.event_key AND h.content = m.content) AS is_known,
                 row_number() OVER (PARTITION BY event_key, content ORDER BY row_id) > 1 AS is_second,

@@ -31,6 +31,7 @@ Every table, view and column of the books, from the comments in the database: th
 the same. Times are UTC; tokens are whole numbers; money is in minor units beside its currency. This page is generated
 by `python -m pipelines.warehouse.dictionary`; the texts stand in `pipelines/warehouse/sql/comments`.
 """
+_TABLE_HEAD = "| Column | Type | Meaning |\n|---|---|---|\n"
 _RELATIONS = """
 SELECT schema_name, table_name, comment, 'table' FROM duckdb_tables()
 WHERE NOT internal AND NOT temporary AND database_name = current_database()
@@ -58,9 +59,7 @@ def dictionary(connection: duckdb.DuckDBPyConnection) -> str:
         for schema, table, comment, kind in relations:
             if schema == name:
                 body = "\n".join(columns[schema, table])
-                parts.append(
-                    f"### {schema}.{table} ({kind})\n\n{comment}\n\n| Column | Type | Meaning |\n|---|---|---|\n{body}\n"
-                )
+                parts.append(f"### {schema}.{table} ({kind})\n\n{comment}\n\n{_TABLE_HEAD}{body}\n")
     return "\n".join(parts)
 
 

@@ -23,7 +23,6 @@ from pipelines.warehouse.sealing import seal
 from pipelines.warehouse.versions import keep_packages, keep_settings
 
 if TYPE_CHECKING:
-
     import duckdb
 
     from pipelines.intake.found import FoundFile

@@ -24,7 +24,11 @@ def connection() -> duckdb.DuckDBPyConnection:
 
 
 @settings(max_examples=200)
-@given(occurred_us=TIMES, kind=st.sampled_from(["usage", "credit", "admin"]), source=st.text(SOURCE_CHARACTERS, min_size=1, max_size=40))
+@given(
+    occurred_us=TIMES,
+    kind=st.sampled_from(["usage", "credit", "admin"]),
+    source=st.text(SOURCE_CHARACTERS, min_size=1, max_size=40),
+)
 def test_the_sql_macro_gives_the_same_id(
     connection: duckdb.DuckDBPyConnection, occurred_us: int, kind: str, source: str
 ) -> None:

@@ -258,5 +258,5 @@ def test_anything_but_a_list_of_tables_is_answered_with_how_to_write_one(tables:
 
 def test_a_cost_beyond_any_sense_is_refused() -> None:
     """A million images at the largest cost still fit 64 bits."""
-    with pytest.raises(ConfigurationError, match="image_generation_cost_google.*from 0 to 1000000000000"):
+    with pytest.raises(ConfigurationError, match=r"image_generation_cost_google.*from 0 to 1000000000000"):
         parse_settings([{"image_generation_cost_google": 10**12 + 1}])

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-
 from pipelines.billing import OpenBooks, bill_range, open_books
 from pipelines.books.folder import BooksFolder
 from pipelines.warehouse.checks import checks, failing_rows
@@ -18,6 +16,8 @@ from pipelines.warehouse.connection import open_warehouse
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    import duckdb
 
 START = date(2026, 9, 1)
 CONFIG = """\
@@ -91,18 +91,35 @@ class LedgerBooks:
 
     def call(self, event: str, day: int, tokens: int = 100, **changes: Any) -> None:
         """Write one call of `tokens` input tokens, billed at half as much again."""
-        call = {"event_id": event, "account_id": "ada", "occurred_at": at(day, 10), "operation_type": "chat"}
+        call: dict[str, Any] = {
+            "event_id": event,
+            "account_id": "ada",
+            "occurred_at": at(day, 10),
+            "operation_type": "chat",
+        }
         call |= {"provider": "openai", "model": "gpt-4o", "input_tokens": tokens, "output_tokens": 0}
         self.write("usage", int(changes.pop("file_day", day)), call | changes)
 
     def version(self, number: int, day: int, tokens: int, **changes: Any) -> None:
         """Write a version of the call v of the first day."""
-        call = {"id": "v", "v": number, "t": at(1, 10), "account": "ada", "model": "gpt-4o", "in": tokens}
+        call: dict[str, Any] = {
+            "id": "v",
+            "v": number,
+            "t": at(1, 10),
+            "account": "ada",
+            "model": "gpt-4o",
+            "in": tokens,
+        }
         self.write("versions", day, call | changes)
 
     def credit(self, credit_id: str, kind: str, tokens: int, day: int, **changes: Any) -> None:
         """Write a credit record."""
-        credit = {"credit_id": credit_id, "account_id": "ada", "transaction_type": kind, "token_amount": tokens}
+        credit: dict[str, Any] = {
+            "credit_id": credit_id,
+            "account_id": "ada",
+            "transaction_type": kind,
+            "token_amount": tokens,
+        }
         self.write("credits", int(changes.pop("file_day", day)), credit | {"occurred_at": at(day)} | changes)
 
     @contextmanager

@@ -55,8 +55,8 @@ def fill(connection: duckdb.DuckDBPyConnection, table: str) -> str:
     if table.startswith("finance"):
         words["kind"] = "burn"
     values = {
-        "TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ '2026-09-01 00:00:00+00'", "DATE": "DATE '2026-09-01'", "UUID": "uuid()",
-        "BLOB": "'x'::BLOB", "JSON": "'{}'", "BOOLEAN": "true", "VARCHAR": "'x'",
+        "TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ '2026-09-01 00:00:00+00'", "DATE": "DATE '2026-09-01'",
+        "UUID": "uuid()", "BLOB": "'x'::BLOB", "JSON": "'{}'", "BOOLEAN": "true", "VARCHAR": "'x'",
     }  # fmt: skip
     counts = ("duplicate", "superseded", "conflict", "ignored", "quarantined", "blank")
     texts = [

@@ -55,13 +55,13 @@ DEFECTS: dict[str, tuple[str, set[str], set[str]]] = {
         {"one_row_per_event", "running_balance", "account_balance", "seals"}, {*ALWAYS, "lots", "corrections"},
     ),
     "a charge is moved to another account": (
-        f"UPDATE {LEDGER} SET account_id = 'bob', account_seq = 2, balance_before = 50, balance_after = 50 + token_amount"
-        f" WHERE {FIRST_CHARGE}",
+        (f"UPDATE {LEDGER} SET account_id = 'bob', account_seq = 2, balance_before = 50,"
+            f" balance_after = 50 + token_amount WHERE {FIRST_CHARGE}"),
         {"one_row_per_event", "running_balance"}, {*ALWAYS, "account_balance", "lots", "corrections"},
     ),
     "a charge grows": (
-        f"UPDATE {LEDGER} SET token_amount = token_amount - 1, balance_after = balance_after - 1"
-        f" WHERE {FIRST_CHARGE}",
+        (f"UPDATE {LEDGER} SET token_amount = token_amount - 1, balance_after = balance_after - 1"
+            f" WHERE {FIRST_CHARGE}"),
         {"one_row_per_event", "running_balance", "account_balance"}, {*ALWAYS, "lots"},
     ),
     "a number is missing": (
@@ -93,8 +93,8 @@ DEFECTS: dict[str, tuple[str, set[str], set[str]]] = {
         {"block_hashes"}, ALWAYS,
     ),
     "a burn lies elsewhere on the tape": (
-        f"UPDATE {MOVES} SET debit_from = debit_from + 1, debit_to = debit_to + 1"
-        f" WHERE rowid = (SELECT min(rowid) FROM {MOVES} WHERE kind = 'burn')",
+        (f"UPDATE {MOVES} SET debit_from = debit_from + 1, debit_to = debit_to + 1"
+            f" WHERE rowid = (SELECT min(rowid) FROM {MOVES} WHERE kind = 'burn')"),
         {"lots"}, ALWAYS,
     ),
     "a burn happened before its lot": (
@@ -119,8 +119,8 @@ DEFECTS: dict[str, tuple[str, set[str], set[str]]] = {
         {"signs"}, {*ALWAYS, "account_balance"},
     ),
     "a price is not what its rule says": (
-        f"UPDATE {USAGE} SET total_tokens = total_tokens + 10, input_tokens = input_tokens + 10"
-        f" WHERE usage_id = (SELECT min(usage_id) FROM {USAGE} WHERE billable_tokens > 0)",
+        (f"UPDATE {USAGE} SET total_tokens = total_tokens + 10, input_tokens = input_tokens + 10"
+            f" WHERE usage_id = (SELECT min(usage_id) FROM {USAGE} WHERE billable_tokens > 0)"),
         {"recomputed_price"}, {*ALWAYS, "account_balance"},
     ),
     "the multiplier of the time is rewritten": (
@@ -135,7 +135,10 @@ DEFECTS: dict[str, tuple[str, set[str], set[str]]] = {
         "UPDATE books.system_settings SET effective_to = NULL",
         {"settings_cover_time"}, {"published_copy"},
     ),
-    "a column of binary floats": ("ALTER TABLE finance.open_debt ADD COLUMN share DOUBLE", {"no_floats"}, {"published_copy"}),
+    "a column of binary floats": (
+        "ALTER TABLE finance.open_debt ADD COLUMN share DOUBLE",
+        {"no_floats"}, {"published_copy"},
+    ),
     "a head is rewritten": (
         "UPDATE audit.postings SET head = repeat('0', 64) WHERE posting_id = 2",
         {"seals", "chain_of_heads"}, {"published_copy"},
@@ -153,8 +156,8 @@ DEFECTS: dict[str, tuple[str, set[str], set[str]]] = {
         {"recorded_at"}, ALWAYS,
     ),
     "a second welcome": (
-        f"UPDATE {LEDGER} SET transaction_type = 'bonus', metadata = '{{\"welcome\":true}}'"
-        " WHERE transaction_type = 'purchase' AND account_id = 'ada'",
+        (f"UPDATE {LEDGER} SET transaction_type = 'bonus', metadata = '{{\"welcome\":true}}'"
+            " WHERE transaction_type = 'purchase' AND account_id = 'ada'"),
         {"welcome_once"}, {*ALWAYS, "account_balance", "lots"},
     ),
     "a correction names nothing": (
@@ -162,8 +165,8 @@ DEFECTS: dict[str, tuple[str, set[str], set[str]]] = {
         {"corrections"}, ALWAYS,
     ),
     "an id stands twice": (
-        f"UPDATE {LEDGER} SET transaction_id = (SELECT min(transaction_id) FROM {LEDGER} WHERE transaction_type = 'usage')"
-        " WHERE transaction_type = 'usage' AND account_id = 'cyd'",
+        (f"UPDATE {LEDGER} SET transaction_id = (SELECT transaction_id FROM {LEDGER} WHERE {FIRST_CHARGE})"
+            " WHERE transaction_type = 'usage' AND account_id = 'cyd'"),
         {"unique_ids"}, ALWAYS,
     ),
     "a key stands in two events": (
@@ -259,20 +262,35 @@ def test_published_copy_of_another_state_is_found(books: LedgerBooks) -> None:
     assert red(books) == {"published_copy"}
 
 
-# Rows planted in an open posting as faulty code would write them: the delta form of the check must stop the posting.
+MINE = " WHERE posting_id = (SELECT max(posting_id) FROM audit.postings)"
+MY_CALLS = f"{MINE} AND transaction_type = 'usage'"
+# What faulty code would have written into the last posting, by the delta form that must find it.
 PLANTED: dict[str, str] = {
-    "line_conservation": "INSERT INTO audit.line_dispositions SELECT * FROM audit.line_dispositions WHERE posting_id = $p LIMIT 1",
-    "one_row_per_event": f"DELETE FROM {LEDGER} WHERE posting_id = $p AND transaction_type = 'usage'",
-    "running_balance": f"UPDATE {LEDGER} SET balance_before = balance_before + 1, balance_after = balance_after + 1 WHERE posting_id = $p",
+    "line_conservation": f"INSERT INTO audit.line_dispositions SELECT * FROM audit.line_dispositions {MINE} LIMIT 1",
+    "one_row_per_event": f"DELETE FROM {LEDGER} {MY_CALLS}",
+    "running_balance": f"UPDATE {LEDGER} SET balance_before = balance_before + 1, balance_after = balance_after + 1{MINE}",
     "account_balance": "UPDATE books.token_accounts SET balance = balance + 1 WHERE account_id = 'ada'",
-    "lots": f"DELETE FROM {MOVES} WHERE posting_id = $p",
-    "signs": f"UPDATE {LEDGER} SET amount_cents = 5 WHERE posting_id = $p AND transaction_type = 'usage'",
-    "recomputed_price": f"UPDATE {USAGE} SET total_tokens = total_tokens + 10, input_tokens = input_tokens + 10 WHERE posting_id = $p",
+    "lots": f"DELETE FROM {MOVES} {MINE}",
+    "signs": f"UPDATE {LEDGER} SET amount_cents = 5 {MY_CALLS}",
+    "recomputed_price": f"UPDATE {USAGE} SET total_tokens = total_tokens + 10, input_tokens = input_tokens + 10 {MINE}",
     "settings_cover_time": "UPDATE books.system_settings SET effective_to = NULL",
-    "welcome_once": f"UPDATE {LEDGER} SET transaction_type = 'bonus', token_amount = -token_amount, balance_after = balance_before"
-    " - token_amount, metadata = '{\"welcome\":true}' WHERE posting_id = $p AND transaction_type = 'usage'",
-    "corrections": f"UPDATE {LEDGER} SET corrects_transaction_id = uuid() WHERE posting_id = $p",
+    "welcome_once": (
+        f"UPDATE {LEDGER} SET transaction_type = 'bonus', token_amount = -token_amount,"
+        f" balance_after = balance_before - token_amount, metadata = '{{\"welcome\":true}}' {MY_CALLS}"
+    ),
+    "corrections": f"UPDATE {LEDGER} SET corrects_transaction_id = uuid() {MINE}",
 }
+BEFORE_THE_LAST = f"""
+CREATE TEMP TABLE settled_accounts AS SELECT account_id FROM books.account_heads;
+CREATE TEMP TABLE opening_heads AS
+SELECT head.account_id, coalesce(arg_max(balance_after, row.account_seq), 0) AS balance,
+    coalesce(max(row.account_seq), 0) AS account_seq, true AS welcomed
+FROM books.account_heads AS head
+LEFT JOIN {LEDGER} AS row
+    ON row.account_id = head.account_id AND row.posting_id < (SELECT max(posting_id) FROM audit.postings)
+GROUP BY head.account_id
+"""
+"""The temporary tables that a posting hands to its deltas, as they were before the last one."""
 
 
 def test_every_delta_has_a_planted_row() -> None:
@@ -286,38 +304,39 @@ def test_every_delta_has_a_planted_row() -> None:
 def test_delta_form_finds_the_planted_row(books: LedgerBooks, name: str) -> None:
     """Run over the last posting as if it had just written the row, the delta names it; the sound posting passes."""
     path = next(path for path in sql_names("deltas") if path.endswith(f"_{name}.sql"))
-    plant = PLANTED[name].replace("$p", "(SELECT max(posting_id) FROM audit.postings)")
-    before = _delta(books, path, None)
-    assert before == 0
-    assert _delta(books, path, plant) > 0
+    assert _delta(books, path, None) == 0
+    assert _delta(books, path, PLANTED[name]) > 0
 
 
 def _delta(books: LedgerBooks, path: str, plant: str | None) -> int:
-    """Failing rows of a delta over the last posting, after a planted statement, with the heads of before that posting."""
+    """Failing rows of a delta over the last posting, after a planted statement."""
     if plant:
         attack(books.folder.database, plant)
     with duckdb.connect(str(books.folder.database)) as connection:
         prepare(connection, books.folder.database.parent / "tmp", "500MB", None)
         last = connection.execute("SELECT max(posting_id) FROM audit.postings").fetchall()[0][0]
-        connection.execute(
-            "CREATE TEMP TABLE settled_accounts AS SELECT account_id FROM books.account_heads;"
-            "CREATE TEMP TABLE opening_heads AS SELECT head.account_id, coalesce(arg_max(balance_after, row.account_seq), 0) AS"
-            " balance, coalesce(max(row.account_seq), 0) AS account_seq, true AS welcomed FROM books.account_heads AS head"
-            f" LEFT JOIN {LEDGER} AS row ON row.account_id = head.account_id AND row.posting_id < {last} GROUP BY head.account_id"
-        )
+        connection.execute(BEFORE_THE_LAST)
         query = sql_text(path)
         given = {"posting_id": last} if "$posting_id" in query else None
         return len(connection.execute(query, given).fetchall())
 
 
-def test_posting_on_a_falsified_balance_is_rolled_back(books: LedgerBooks) -> None:
-    """The next posting of the account finds that its balance is not its rows', and leaves the books byte for byte."""
-    attack(books.folder.database, "UPDATE books.token_accounts SET balance = balance + 1 WHERE account_id = 'ada'")
+@pytest.mark.parametrize(
+    ("name", "statement"),
+    [
+        ("account_balance", "UPDATE books.token_accounts SET balance = balance + 1 WHERE account_id = 'ada'"),
+        ("account_balance", "UPDATE books.account_heads SET balance = balance + 1 WHERE account_id = 'ada'"),
+        ("lots", "UPDATE finance.credit_lots SET token_amount = token_amount + 1 WHERE transaction_type = 'purchase'"),
+    ],
+)
+def test_posting_on_falsified_books_is_rolled_back(books: LedgerBooks, name: str, statement: str) -> None:
+    """The next posting of the account finds what was changed before it, and leaves the books byte for byte."""
+    attack(books.folder.database, statement)
     books.call("e3", 7, 10)
     before = _history(books)
-    with pytest.raises(CheckFailedError, match="account_balance: 1 rows") as caught:
+    with pytest.raises(CheckFailedError, match=f"{name}: 1 rows") as caught:
         books.bill(7)
-    assert caught.value.failing["account_balance"] == 1
+    assert caught.value.failing[name] == 1
     assert _history(books) == before
 
 

@@ -1,4 +1,4 @@
-"""Everything in the database says what it means, in the live file and in the published copy, and the docs say the same."""
+"""Everything in the database says what it means, live and published, and the docs say the same."""
 
 from __future__ import annotations
 
@@ -43,5 +43,5 @@ def test_nothing_lacks_a_comment(books: LedgerBooks) -> None:
 
 
 def test_data_dictionary_is_up_to_date() -> None:
-    """The page in the docs is what the database says: write it anew with ``python -m pipelines.warehouse.dictionary``."""
+    """The page is what the database says: ``python -m pipelines.warehouse.dictionary`` writes it anew."""
     assert PAGE.read_text(encoding="utf-8") == fresh_dictionary()

@@ -111,7 +111,7 @@ def test_everything_late_and_backwards_gives_the_same_books(
 
 
 @pytest.mark.slow
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), files=st.integers(1, 6), repeated=st.integers(0, 8))
 def test_any_delivery_gives_the_same_books(
     at_once: tuple[str, dict[str, int]], seed: int, files: int, repeated: int

@@ -207,13 +207,20 @@ def test_lot_expires_and_late_usage_revives_it(books: LedgerBooks) -> None:
     assert books.one("lifetime_tokens_used") == 300
 
 
+VERSION_TRAIL = (
+    "SELECT disposition FROM audit.line_dispositions JOIN audit.usage_files USING (file_id)"
+    " WHERE source = 'versions' ORDER BY file_id"
+)
 VERSION_STEPS = {
     "cheaper": ([100, 40], [("usage", -150), ("correction", 90)]),
     "dearer": ([100, 140], [("usage", -150), ("correction", -60)]),
     "to zero": ([100, 0], [("usage", -150), ("correction", 150)]),
     "from zero": ([0, 100], [("usage", -150)]),
     "same price": ([100, 100], [("usage", -150)]),
-    "up and down": ([100, 50, 200, 0, 10], [("usage", -150), ("correction", 75), ("correction", -225), ("correction", 300), ("correction", -15)]),
+    "up and down": (
+        [100, 50, 200, 0, 10],
+        [("usage", -150), *(("correction", tokens) for tokens in (75, -225, 300, -15))],
+    ),
 }  # fmt: skip
 
 
@@ -235,7 +242,8 @@ def test_later_version_posts_the_difference(books: LedgerBooks, steps: str, *, f
         " (SELECT file_id FROM audit.usage_files WHERE source = 'versions') GROUP BY ALL ORDER BY ALL"
     ) == [("accepted", 1), ("superseded", len(tokens) - 1)]
     assert books.rows(
-        "SELECT count(DISTINCT corrects_transaction_id) FROM books.token_transactions WHERE transaction_type = 'correction'"
+        "SELECT count(DISTINCT corrects_transaction_id) FROM books.token_transactions"
+        " WHERE transaction_type = 'correction'"
     ) == [(int(len(expected) > 1),)]
     assert books.one("lifetime_tokens_used, lifetime_actual_tokens_used") == (tokens[-1] * 3 // 2, tokens[-1])
 
@@ -252,16 +260,14 @@ def test_later_version_cannot_move_to_another_account(books: LedgerBooks) -> Non
 
 
 def test_held_version_is_settled_by_a_later_one(books: LedgerBooks) -> None:
-    """Two contents of one version are held; equal ones again are duplicates, a third is held, a later version stands."""
+    """Equal ones again are duplicates, a third content is held as well, a later version stands."""
     books.version(1, 1, 10)
     books.version(1, 1, 20)
     books.bill(1)
     for tokens in (10, 20, 30):
         books.version(1, 2, tokens, unmapped=True)
     books.bill(2)
-    found = books.rows(
-        "SELECT disposition FROM audit.line_dispositions JOIN audit.usage_files USING (file_id) WHERE source = 'versions' ORDER BY file_id"
-    )
+    found = books.rows(VERSION_TRAIL)
     assert [row[0] for row in found] == ["conflict", "conflict", "duplicate", "duplicate", "conflict"]
     assert books.ledger() == []
     books.version(2, 3, 20)
@@ -277,9 +283,7 @@ def test_other_content_of_the_posted_version_is_held_once(books: LedgerBooks) ->
         books.version(1, day, 20, unmapped=day)
         books.version(1, day, 10, unmapped=day)
         books.bill(day)
-    found = books.rows(
-        "SELECT disposition FROM audit.line_dispositions JOIN audit.usage_files USING (file_id) WHERE source = 'versions' ORDER BY file_id"
-    )
+    found = books.rows(VERSION_TRAIL)
     assert [row[0] for row in found] == ["accepted", "conflict", "duplicate", "duplicate", "duplicate"]
 
 
