@@ -25,7 +25,6 @@ TEXT_LENGTH_MAX = 512
 class AdminEntry:
     """One entry. `token_amount` is above zero for grant and deduct (the action is the sign), None for the others.
 
-    `corrects` is the transaction_id that a deduction takes back; a deduction without it forfeits in ordinary order.
     `at` is UTC text with microseconds; `hash` is the entry's hash in the chain.
     """
 
@@ -37,7 +36,6 @@ class AdminEntry:
     account_id: str
     token_amount: int | None
     reason: str
-    corrects: str | None
     hash: str
 
 
@@ -56,7 +54,6 @@ class AdminJournal:
         account_id: str,
         reason: str,
         token_amount: int | None = None,
-        corrects: str | None = None,
         entry_id: str | None = None,
     ) -> AdminEntry:
         """Append an entry, durable when this returns. Raises ConfigurationError when a field cannot stand."""
@@ -65,12 +62,6 @@ class AdminJournal:
         _require_tokens(action, token_amount)
         payload: dict[str, Any] = {"actor": actor, "action": action, "account_id": account_id, "reason": reason}
         payload["token_amount"] = token_amount
-        if corrects is not None:
-            if action != "deduct":
-                msg = f"corrects: only a deduction names the transaction it takes back, not a {action}"
-                raise ConfigurationError(msg)
-            _require_text("corrects", corrects)
-            payload["corrects"] = corrects
         return self._entry(self.log.append(payload, entry_id))
 
     def read(self, up_to_seq: int | None = None) -> tuple[AdminEntry, ...]:
@@ -83,7 +74,7 @@ class AdminJournal:
         return head.seq if head else 0
 
     def _entry(self, line: ChainedLine) -> AdminEntry:
-        fields = {"corrects": None, **line.payload}
+        fields = dict(line.payload)
         try:
             return AdminEntry(seq=line.seq, id=line.id, at=line.at, hash=line.hash, **fields)
         except TypeError:

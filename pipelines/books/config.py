@@ -208,12 +208,23 @@ def _toml_value(text: str) -> Any:
         return text
 
 
+def _require_available(config: BooksConfig, origins: Origins) -> None:
+    """Refuse what this version knows the name of but does not do: a setting must never be silently ignored."""
+    asked = [
+        (config.credits.source == "stripe", ("credits", "source"), '"stripe" needs the Stripe sync', '"app"'),
+        (config.stripe.mode != "off", ("stripe", "mode"), f'"{config.stripe.mode}" needs the Stripe side', '"off"'),
+        (config.engine.name == "spark", ("engine", "name"), '"spark" needs the Spark engine', '"local"'),
+    ]
+    for is_asked, key, what, instead in asked:
+        if is_asked:
+            section, name = key
+            msg = f"{origins.of(key)}: [{section}] {name} = {what}, which this version does not have; use {instead}"
+            raise ConfigurationError(msg)
+
+
 def _require_consistent(config: BooksConfig, origins: Origins) -> None:
     """Check what no single key can tell. Raises ConfigurationError."""
-    if config.credits.source == "stripe":
-        where = origins.of(("credits", "source"))
-        msg = f'{where}: [credits] source = "stripe" needs the Stripe sync, which this version does not have; use "app"'
-        raise ConfigurationError(msg)
+    _require_available(config, origins)
     problems = [
         f"{origins.of(('usage', index))}: [[usage]] {index + 1}: got both hmac_secret_env and hmac_secret_file, "
         "expected one of them"

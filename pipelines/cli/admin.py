@@ -43,12 +43,9 @@ def deduct(
     tokens: Tokens,
     actor: Actor,
     reason: Reason,
-    corrects: Annotated[
-        str | None, typer.Option("--corrects", metavar="TRANSACTION", help="The credit that this takes back.")
-    ] = None,
 ) -> None:
     """Take tokens from an account."""
-    _enter(context, "deduct", account, tokens, actor, reason, corrects)
+    _enter(context, "deduct", account, tokens, actor, reason)
 
 
 @group.command()
@@ -107,7 +104,6 @@ def _enter(
     tokens: int | None,
     actor: str,
     reason: str,
-    corrects: str | None = None,
 ) -> None:
     """Write one entry, under the lock of the books, for an account that they know."""
     from pipelines.books.admin_journal import AdminJournal
@@ -119,7 +115,7 @@ def _enter(
     with hold_books(folder.lock, f"tollbook admin {action}"):
         _require_account(folder, account)
         entry = AdminJournal(folder.admin_journal).append(
-            actor=actor, action=action, account_id=account, reason=reason, token_amount=tokens, corrects=corrects
+            actor=actor, action=action, account_id=account, reason=reason, token_amount=tokens
         )
     what = f"{action} {tokens:,} tokens:" if tokens is not None else f"{action}:"
     text = f"entry {entry.seq}: {what} {account}, by {actor}. The next run of {entry.at[:10]} or later posts it."

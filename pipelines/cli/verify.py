@@ -116,6 +116,8 @@ def _rebuild(invocation: Invocation, *, adopt: bool) -> list[Finding]:
     }
 
     def render(page: Page) -> None:
+        if result.live_history is None:
+            page.line("no live database to compare with; every rebuilt head was compared with the journal")
         page.pairs([("history hash", _word(result.history_equal)), ("content hash", _word(result.content_equal))])
         if result.first_difference is not None:
             page.line(f"posting {result.first_difference} is the first whose head is not the journal's", "bold red")

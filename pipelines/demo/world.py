@@ -48,6 +48,7 @@ def write_world(folder: Path, seed: int = 1, rows: int = 5_000) -> Plan:
     prepare_folder(folder)
     for name in _TEMPLATES:
         (folder / name).write_bytes(files("pipelines.demo").joinpath("templates", name).read_bytes())
+    (folder / "demo-secret.txt").chmod(0o600)
     return _World(folder, seed, rows).write()
 
 

@@ -20,6 +20,9 @@ LIVE_STORAGE = "v2.0.0"
 
 _STORAGE: dict[str, str | bool | int | float | list[str]] = {"storage_compatibility_version": LIVE_STORAGE}
 
+OWNER_ONLY = 0o600
+"""Mode of every file that holds the books: they name customers and what they paid."""
+
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
 
@@ -61,6 +64,7 @@ def _create(path: Path) -> None:
     try:
         fresh.unlink(missing_ok=True)
         _connect(fresh, _STORAGE).close()
+        fresh.chmod(OWNER_ONLY)
         fresh.replace(path)
     except duckdb.Error as error:
         raise readable(error, path) from error

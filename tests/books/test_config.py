@@ -76,10 +76,13 @@ def test_accounts_open_by_themselves_only_where_none_are_listed(tmp_path: Path) 
     assert load(tmp_path, MINIMAL, TOLLBOOK__ACCOUNTS__PATH="a/*.jsonl").accounts.auto_create is False
 
 
-def test_a_stripe_table_turns_files_mode_on(tmp_path: Path) -> None:
-    """Without the table Stripe is off; the first of the alternatives is the default of the table."""
-    assert load(tmp_path, MINIMAL + "[stripe]\n").stripe.mode == "files"
+def test_what_this_version_does_not_do_is_refused(tmp_path: Path) -> None:
+    """A setting that would be ignored must not be accepted: the Stripe side, whose table means files, and Spark."""
     assert load(tmp_path, MINIMAL + '[stripe]\nmode = "off"\n').stripe.mode == "off"
+    with pytest.raises(ConfigurationError, match=r'\[stripe\] mode = "files" needs the Stripe side.*use "off"'):
+        load(tmp_path, MINIMAL + "[stripe]\n")
+    with pytest.raises(ConfigurationError, match=r'\[engine\] name = "spark" needs the Spark engine.*use "local"'):
+        load(tmp_path, MINIMAL + '[engine]\nname = "spark"\n')
 
 
 def test_variables_override_keys_with_the_type_of_the_key(tmp_path: Path) -> None:
@@ -90,14 +93,15 @@ def test_variables_override_keys_with_the_type_of_the_key(tmp_path: Path) -> Non
         TOLLBOOK__BOOKS__NAME="2026",
         TOLLBOOK__BOOKS__START="2026-10-01",
         TOLLBOOK__ENGINE__THREADS="7",
-        TOLLBOOK__ENGINE__NAME="spark",
+        TOLLBOOK__ENGINE__NAME="local",
         TOLLBOOK__PRIVACY__METADATA_KEYS='["trace", "step"]',
         TOLLBOOK__STRIPE__LIVEMODE="true",
+        TOLLBOOK__STRIPE__MODE="off",
         TOLLBOOK__INTAKE__SETTLE_SECONDS="0",
         TOLLBOOK_BOOKS="ignored",
     )
     assert (config.books.name, config.books.start) == ("2026", date(2026, 10, 1))
-    assert (config.engine.threads, config.engine.name) == (7, "spark")
+    assert (config.engine.threads, config.engine.name) == (7, "local")
     assert config.privacy.metadata_keys == ["trace", "step"]
     assert config.stripe.livemode is True
     assert config.intake.settle_seconds == 0

@@ -116,14 +116,17 @@ def test_everything_late_and_backwards_gives_the_same_books(
 def test_any_delivery_gives_the_same_books(
     at_once: tuple[str, dict[str, int]], seed: int, files: int, repeated: int
 ) -> None:
-    """Shuffled, split by lines into files of any run, with repeats; credits before what takes them back."""
+    """Shuffled, split by lines into files of any run, with repeats; what lies too far ahead comes with the last run."""
     dice = random.Random(seed)
     lines = [*CALLS, *dice.choices(CALLS, k=repeated)]
     dice.shuffle(lines)
-    runs: list[list[Delivery]] = [[] for _ in range(dice.randint(1, len(DAYS)))]
+    days = DAYS[-dice.randint(1, len(DAYS)) :]
+    runs: list[list[Delivery]] = [[] for _ in days]
     for number in range(files):
-        part = lines[number::files]
-        dice.choice(runs).append((f"usage/2026-09-01-{number}.jsonl", part))
+        part, chosen = lines[number::files], dice.randrange(len(days))
+        ahead = [line for line in part if str(line["occurred_at"]) > f"{days[chosen]}T24"]
+        runs[chosen].append((f"usage/2026-09-01-{number}.jsonl", [line for line in part if line not in ahead]))
+        runs[-1].append((f"usage/2026-09-01-{number}-ahead.jsonl", ahead))
     dice.choice(runs).append(("credits/2026-09-01.jsonl", dice.sample(CREDITS, len(CREDITS))))
     with tempfile.TemporaryDirectory() as root:
         assert _books_of(Path(root) / "books", runs) == at_once
