@@ -1,1 +1,1 @@
-"""From the files of a books folder to classified records: discovery, framing, mapping, classification, deduplication."""
+"""From the files of a books folder to classified records: discovery, framing, mapping, classification, dedup."""
