@@ -50,7 +50,8 @@ def planted(plan: Plan) -> list[PlantedKind]:
 def _lines(plan: Plan) -> list[PlantedKind]:
     duplicates = (
         "SELECT count(*) FROM audit.line_dispositions d JOIN books.token_usage u ON u.event_key = d.event_key "
-        "WHERE d.disposition = 'duplicate' AND {}"
+        "JOIN audit.usage_files f ON f.file_id = d.file_id "
+        "WHERE d.disposition = 'duplicate' AND f.outcome = 'taken' AND {}"
     )
     return [
         _usage_lines("lines received", plan.received, "received", "every line of the usage files that were taken"),
@@ -67,6 +68,13 @@ def _lines(plan: Plan) -> list[PlantedKind]:
             "usage/app/2026-09-01.jsonl, usage/gateway/dt=2026-10-07",
             duplicates.format("d.file_id <> u.file_id"),
         ),
+        PlantedKind(
+            "lines of a file delivered twice",
+            plan.resent_lines,
+            "usage/app/resent/2026-08-14.jsonl",
+            "SELECT CAST(coalesce(sum(duplicate), 0) AS BIGINT) FROM audit.usage_files "
+            "WHERE kind = 'usage' AND outcome = 'duplicate'",
+        ),
         _usage_lines("conflicting lines", plan.conflict, "conflict", "one id with two contents, on 08-14 and 10-14"),
         _usage_lines("calls before the books start", plan.ignored, "ignored", "usage/app/2026-08-01.jsonl"),
         _usage_lines("blank lines", plan.blank, "blank", "usage/app/2026-08-02 and 2026-09-03, gateway 2026-10-21"),
@@ -74,7 +82,8 @@ def _lines(plan: Plan) -> list[PlantedKind]:
 
 
 def _usage_lines(kind: str, count: int, column: str, where: str) -> PlantedKind:
-    query = f"SELECT CAST(coalesce(sum({column}), 0) AS BIGINT) FROM audit.usage_files WHERE kind = 'usage'"  # noqa: S608
+    query = f"SELECT CAST(coalesce(sum({column}), 0) AS BIGINT) FROM audit.usage_files "  # noqa: S608
+    query += "WHERE kind = 'usage' AND outcome = 'taken'"
     return PlantedKind(kind, count, where, query)
 
 

@@ -33,6 +33,7 @@ class Plan:
     superseded: int
     duplicates_in_file: int
     duplicates_across_files: int
+    resent_lines: int
 
     calls_before_change: int
     calls_after_change: int

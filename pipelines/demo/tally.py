@@ -30,6 +30,10 @@ class Tally:
         self._images: Counter[str] = Counter()
         self._days: set[date] = set()
 
+    def resent(self, lines: int) -> None:
+        """Lines of a file that is delivered whole once more; they are repeats of lines counted already."""
+        self._counts["resent"] += lines
+
     def file(self, outcome: str, day: date) -> None:
         """Count one usage file: taken, duplicate, unsigned or forged."""
         self._counts[f"files {outcome}"] += 1
@@ -89,6 +93,7 @@ class Tally:
             superseded=0,
             duplicates_in_file=counts["duplicate in file"],
             duplicates_across_files=counts["duplicate across files"],
+            resent_lines=counts["resent"],
             calls_before_change=counts["before"],
             calls_after_change=counts["after"],
             failed_calls=counts["failed"],

@@ -128,6 +128,7 @@ class _World:
         shutil.copyfile(self._folder / original, target)
         sign(target, self._secret)
         self._tally.file("duplicate", day)
+        self._tally.resent(target.read_bytes().count(b"\n"))
 
     def _refused(self, path: str, lines: list[bytes]) -> Path:
         write_lines(self._folder / path, lines)

@@ -71,6 +71,8 @@ def _post(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> Posti
     grade_accounts(connection, inputs.settings.at(_horizon_us(inputs.billing_date) - 1))
     run_script(connection, "posting/09_accounts.sql", parameters)
     run_script(connection, "posting/10_trail.sql", parameters)
+    if any(file.outcome == "duplicate" for file in inputs.files):
+        run_script(connection, "posting/10_repeated_files.sql", parameters)
     run_script(connection, "posting/11_files.sql", parameters)
     keep_raw_records(connection, inputs.quarantine, inputs.posting_id)
     return seal(connection, inputs)

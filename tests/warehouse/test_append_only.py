@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -20,14 +21,21 @@ NEVER_CLOSED = {"audit.schema_versions": "forward only", "audit.guard": "always 
 WORKING_STATE = ("books.token_accounts", "books.account_heads", "finance.open_debt")
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database of the newest schema."""
-    path = tmp_path / "tollbook.duckdb"
+    path = tmp_path_factory.mktemp("empty") / "tollbook.duckdb"
     with open_warehouse(path) as connection:
         migrate(connection, path)
         create_views(connection)
     return path
+
+
+@pytest.fixture
+def database(empty: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    shutil.copy2(empty, tmp_path / "tollbook.duckdb")
+    return tmp_path / "tollbook.duckdb"
 
 
 @pytest.fixture

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from datetime import date
 from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
 
 from billing_core.errors import CheckFailedError
-from pipelines.billing import bill_range, publish_books
+from pipelines.billing import publish_books
 from pipelines.verification import verify_books
 from pipelines.warehouse.checks import checks
 from pipelines.warehouse.connection import prepare
@@ -19,6 +18,7 @@ from pipelines.warehouse.sql import sql_names, sql_text
 from tests.warehouse.ledger_books import LedgerBooks, at
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 RATES = (
@@ -200,17 +200,19 @@ def posted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     books.call("e2", 6, 100)
     books.credit("brief", "bonus", 70, 1, account_id="bob", expires_at=at(4))
     books.call("late", 2, 10, file_day=6, account_id="bob")
-    with books.opened() as opened:
-        bill_range(opened, opened.first_open_date(), date(2026, 9, 6), bare=True, on_date=lambda *_: None)
-        publish_books(opened)
+    books.bill(6)
+    publish_books(books.opened())
+    books.close()
     return books.root
 
 
 @pytest.fixture
-def books(posted: Path, tmp_path: Path) -> LedgerBooks:
+def books(posted: Path, tmp_path: Path) -> Iterator[LedgerBooks]:
     """A copy of the posted books."""
     shutil.copytree(posted, tmp_path / "books")
-    return LedgerBooks(tmp_path / "books", rates=RATES)
+    copy = LedgerBooks(tmp_path / "books", rates=RATES)
+    yield copy
+    copy.close()
 
 
 def attack(database: Path, *statements: str) -> None:
@@ -262,13 +264,13 @@ def test_published_copy_of_another_state_is_found(books: LedgerBooks) -> None:
     assert red(books) == {"published_copy"}
 
 
-MINE = " WHERE posting_id = (SELECT max(posting_id) FROM audit.postings)"
+MINE = "WHERE posting_id = (SELECT max(posting_id) FROM audit.postings)"
 MY_CALLS = f"{MINE} AND transaction_type = 'usage'"
 # What faulty code would have written into the last posting, by the delta form that must find it.
 PLANTED: dict[str, str] = {
     "line_conservation": f"INSERT INTO audit.line_dispositions SELECT * FROM audit.line_dispositions {MINE} LIMIT 1",
     "one_row_per_event": f"DELETE FROM {LEDGER} {MY_CALLS}",
-    "running_balance": f"UPDATE {LEDGER} SET balance_before = balance_before + 1, balance_after = balance_after + 1{MINE}",
+    "running_balance": f"UPDATE {LEDGER} SET balance_before = 1, balance_after = 1 + token_amount {MINE}",
     "account_balance": "UPDATE books.token_accounts SET balance = balance + 1 WHERE account_id = 'ada'",
     "lots": f"DELETE FROM {MOVES} {MINE}",
     "signs": f"UPDATE {LEDGER} SET amount_cents = 5 {MY_CALLS}",
@@ -336,6 +338,7 @@ def test_posting_on_falsified_books_is_rolled_back(books: LedgerBooks, name: str
     before = _history(books)
     with pytest.raises(CheckFailedError, match=f"{name}: 1 rows") as caught:
         books.bill(7)
+    books.close()
     assert caught.value.failing[name] == 1
     assert _history(books) == before
 

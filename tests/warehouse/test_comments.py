@@ -33,8 +33,7 @@ def test_nothing_lacks_a_comment(books: LedgerBooks) -> None:
     for day in (1, 2, 3):
         books.call(f"e{day}", day)
         books.bill(day)
-        with books.opened() as opened:
-            publish_books(opened)
+        publish_books(books.opened())
         with duckdb.connect(str(books.folder.published), read_only=True) as copy:
             assert copy.execute(_WITHOUT).fetchall() == []
             published = copy.execute(_COMMENTS).fetchall()

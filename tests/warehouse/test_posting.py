@@ -1,4 +1,4 @@
-"""What a posting writes, by example: prices, credits, money, accounts, files. Every bill() proves every check."""
+"""What a posting writes, by example: prices, credits, money, accounts, files. The fixture proves every check at the end."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pytest
 from pipelines.billing import retry_quarantine
 from pipelines.books.admin_journal import AdminAction, AdminJournal
 from pipelines.books.posting_log import RetriedRecord
-from tests.warehouse.ledger_books import CONFIG, LedgerBooks, at
+from tests.warehouse.ledger_books import CONFIG, at
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from tests.warehouse.ledger_books import LedgerBooks
 
 BONUS = "[[settings]]\nnew_user_bonus_tokens = 500\n"
 
@@ -47,20 +47,18 @@ def test_unrated_image_is_held(books: LedgerBooks) -> None:
     assert books.rows("SELECT model FROM finance.held") == [("gpt-image-1",)]
 
 
-def test_welcome_bonus_comes_once(tmp_path: Path) -> None:
+def test_welcome_bonus_comes_once(books: LedgerBooks) -> None:
     """A later version of the account brings no second one."""
-    books = LedgerBooks(tmp_path / "books", rates=BONUS)
-    books.account()
+    (books.root / "rates.toml").write_text(BONUS, encoding="utf-8")
     books.bill(1)
     books.account(day=2, plan="pro")
     books.bill(2)
     assert books.ledger() == [("bonus", 500, 500)]
 
 
-def test_opening_balance_takes_the_place_of_the_welcome(tmp_path: Path) -> None:
+def test_opening_balance_takes_the_place_of_the_welcome(books: LedgerBooks) -> None:
     """An account that moves in brings its tokens, no bonus, and nothing counts as purchased."""
-    books = LedgerBooks(tmp_path / "books", rates=BONUS)
-    books.account()
+    (books.root / "rates.toml").write_text(BONUS, encoding="utf-8")
     books.credit("o", "opening", 700, 1, amount_cents=70, currency="usd")
     books.bill(1)
     assert books.ledger() == [("opening", 700, 700)]
@@ -304,12 +302,12 @@ def test_call_of_an_unknown_account_is_admitted_when_it_exists(books: LedgerBook
     assert books.held() == [("quarantined", "unknown_account", "bob")]
     books.account("bob", day=2)
     books.bill(2)
-    with books.opened() as opened:
-        found = opened.connection.execute(
-            "SELECT file.sha256, file.source, line_no, record_no FROM audit.quarantine_open"
-            " JOIN audit.usage_files AS file USING (file_id)"
-        ).fetchall()
-        retry_quarantine(opened, [RetriedRecord(*row) for row in found])
+    books.runs += 1
+    found = books.rows(
+        "SELECT file.sha256, file.source, line_no, record_no FROM audit.quarantine_open"
+        " JOIN audit.usage_files AS file USING (file_id)"
+    )
+    retry_quarantine(books.opened(), [RetriedRecord(*row) for row in found])
     assert books.ledger("bob") == [("usage", -150, -150)]
     assert books.held() == []
     assert books.rows(
@@ -351,10 +349,11 @@ def test_level_follows_the_balance(books: LedgerBooks, tokens: int, level: str) 
     assert books.one("balance_level") == level
 
 
-def test_first_use_opens_an_account(tmp_path: Path) -> None:
+def test_first_use_opens_an_account(books: LedgerBooks) -> None:
     """Without an accounts file an account is dated at the start of the books and gets its bonus."""
     config = CONFIG.replace('path = "accounts/*.jsonl"', "auto_create = true")
-    books = LedgerBooks(tmp_path / "books", config=config, rates=BONUS)
+    (books.root / "tollbook.toml").write_text(config, encoding="utf-8")
+    (books.root / "rates.toml").write_text(BONUS, encoding="utf-8")
     books.call("e1", 2, 100)
     books.bill(2)
     assert books.ledger() == [("bonus", 500, 500), ("usage", -150, 350)]
@@ -433,6 +432,7 @@ def test_settings_entered_late_for_a_past_date_leave_posted_calls_alone(books: L
     books.bill(3)
     rates = (books.root / "rates.toml").read_text("utf-8")
     later = '[[settings]]\neffective_from = 2026-09-02\ndefault_token_multiplier = "2"\nnew_user_bonus_tokens = 0\n'
+    books.close()
     (books.root / "rates.toml").write_text(rates + later, encoding="utf-8")
     books.call("e2", 3, 100, file_day=4)
     books.bill(4)
