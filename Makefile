@@ -15,7 +15,7 @@ demo: .venv/.synced ## Bill a seeded world and find every planted fault (DEMO_DI
 	$(RUN) tollbook demo --dir $(DEMO_DIR)
 
 test: .venv/.synced ## Run the tests (ARGS="-k ledger" for some of them)
-	$(RUN) pytest $(ARGS)
+	$(RUN) pytest -n auto --dist loadfile $(ARGS)
 
 test-slow: .venv/.synced ## Run the longer suites: crashes, rebuilds, large inputs
 	$(RUN) pytest -m slow $(ARGS)
