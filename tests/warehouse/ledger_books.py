@@ -123,7 +123,7 @@ class LedgerBooks:
         self.write("credits", int(changes.pop("file_day", day)), credit | {"occurred_at": at(day)} | changes)
 
     def opened(self) -> OpenBooks:
-        """The books, opened for writing and kept open until close(); every run is a minute later than the one before."""
+        """The books, opened for writing until close(); every run is a minute later than the one before."""
         if self._books is None:
             self._books = self._stack.enter_context(open_books(self.folder, command="a test"))
             self._books.now = lambda: datetime(2026, 10, 1, tzinfo=UTC) + timedelta(minutes=self.runs)

@@ -7,7 +7,7 @@ WITH first_reading AS (
         count(*) FILTER (disposition = 'blank') AS blank
     FROM audit.line_dispositions WHERE previous_disposition IS NULL GROUP BY file_id
 ), current_state AS (
-    SELECT file_id, count(*) AS records, count(DISTINCT (line_no, record_no)) AS places,
+    SELECT file_id, count(*) AS records, count(DISTINCT line_no * 2147483648::HUGEINT + record_no) AS places,
         count(*) FILTER (disposition = 'accepted') AS accepted
     FROM audit.current_dispositions GROUP BY file_id
 ), kept AS (

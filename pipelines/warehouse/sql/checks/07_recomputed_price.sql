@@ -10,7 +10,8 @@ WITH terms AS (
         terms.default_token_multiplier, terms.image_generation_cost_dall_e_3, terms.image_generation_cost_dall_e_2,
         terms.image_generation_cost_google, terms.effective_from, terms.effective_to, terms.superseded_by, terms.successor_known_at,
         terms.settings_version IS NOT NULL AS has_terms,
-        regexp_replace(lower(coalesce(usage.model, '')), '^.*/', '') AS bare_model
+        CASE WHEN usage.operation_type = 'image' THEN regexp_replace(lower(coalesce(usage.model, '')), '^.*/', '') END
+            AS bare_model
     FROM (
         SELECT * FROM books.token_usage
         UNION ALL BY NAME SELECT * EXCLUDE (revision_no, revision_reason) FROM books.usage_revisions

@@ -9,5 +9,6 @@ WHERE named.transaction_id IS NULL
     OR (row.transaction_type = 'refund' AND row.token_amount > 0))
 UNION ALL
 SELECT any_value(transaction_id), account_id, 'usage', NULL, 'net above zero'
-FROM books.token_transactions WHERE usage_id IS NOT NULL
+FROM books.token_transactions
+WHERE usage_id IN (SELECT usage_id FROM books.token_transactions WHERE usage_id IS NOT NULL AND token_amount > 0)
 GROUP BY account_id, usage_id HAVING sum(token_amount) > 0
