@@ -50,6 +50,6 @@ def command(
         if not no_browser:
             webbrowser.open(address)
         try:
-            process.wait()
+            _wait(process)
         except KeyboardInterrupt:
             invocation.output.note("ending the Dagster UI ...")

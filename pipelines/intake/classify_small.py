@@ -11,7 +11,8 @@ from pipelines.intake.classify_usage import Shape, event_key, id_leaves, time_le
 from pipelines.intake.profiles import Constant
 from pipelines.intake.sqltext import BAD, NAIVE, NEGATIVE, RANGE, case_of, literal
 
-BIGGEST = 2**63 - 1
+BIGGEST = 10**15
+"""Most tokens, or minor units of money, of one credit: no sum of a posting comes near 64 bits."""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,16 @@ def _collect_posted(con: DuckDBPyConnection) -> None:
             QUALIFY row_number() OVER (PARTITION BY event_key ORDER BY posting_id DESC, revision_no DESC) = 1),
         found AS (FROM revised UNION ALL SELECT {kept} FROM books.token_usage WHERE event_key IN {keys}
             AND event_key NOT IN (SELECT event_key FROM revised))
-        SELECT f.*, coalesce(v.version, 0) AS version FROM found f LEFT JOIN (
+        SELECT f.* REPLACE (
+            -- What the books hold includes the subsets; a source that states them apart is filled with its own terms.
+            CASE WHEN p.convention = 'disjoint' THEN f.input_tokens - f.cache_read_tokens - f.cache_write_5m_tokens
+                - f.cache_write_1h_tokens ELSE f.input_tokens END AS input_tokens,
+            CASE WHEN p.convention = 'disjoint' THEN f.output_tokens - f.reasoning_tokens
+                ELSE f.output_tokens END AS output_tokens
+        ), coalesce(v.version, 0) AS version FROM found f
+        JOIN (SELECT event_key, any_value(convention) AS convention FROM pending_versions GROUP BY event_key) p
+            USING (event_key)
+        LEFT JOIN (
             SELECT event_key, max(version) AS version FROM books.usage_versions WHERE event_key IN {keys}
             GROUP BY event_key
         ) v USING (event_key)"""

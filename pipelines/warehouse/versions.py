@@ -57,7 +57,7 @@ def keep_settings(
     wanted = {version.settings_version: version for version in book.versions}
     for name, ends in known:
         if name not in wanted:
-            _supersede_settings(connection, name, book)
+            _supersede_settings(connection, name, book, recorded_us)
         elif wanted[name].effective_to != ends:
             connection.execute(
                 f"UPDATE books.system_settings SET effective_to = {_INSTANT % 'ends'}"
@@ -95,7 +95,7 @@ def keep_settings(
     _keep_rates(connection, book, book_sha256, posting_id)
 
 
-def _supersede_settings(connection: duckdb.DuckDBPyConnection, name: str, book: SettingsBook) -> None:
+def _supersede_settings(connection: duckdb.DuckDBPyConnection, name: str, book: SettingsBook, recorded_us: int) -> None:
     """Close a version that the file no longer holds, naming the one now in force at its start."""
     found = connection.execute(
         "SELECT epoch_us(effective_from) FROM books.system_settings"
@@ -105,9 +105,10 @@ def _supersede_settings(connection: duckdb.DuckDBPyConnection, name: str, book: 
     starts = found[0][0]
     successor = book.versions[0] if starts is None else book.at(starts)
     connection.execute(
-        "UPDATE books.system_settings SET superseded_by = $by, effective_to = coalesce(effective_to, effective_from)"
+        "UPDATE books.system_settings SET superseded_by = $by,"
+        " effective_to = coalesce(effective_to, make_timestamptz($recorded_us))"
         " WHERE settings_version = $name AND superseded_by IS NULL",
-        {"by": successor.settings_version, "name": name},
+        {"by": successor.settings_version, "name": name, "recorded_us": recorded_us},
     )
 
 

@@ -23,6 +23,7 @@ CREATE OR REPLACE TEMP TABLE named_credits AS
 WITH named AS (
     SELECT due.transaction_id, due.account_id, credit.transaction_id AS named_transaction_id,
         credit.posted_at AS named_posted_at, credit.source_credit_id, credit.stripe_payment_intent_id,
+        credit.currency AS named_currency,
         credit.transaction_type IN ('opening', 'purchase', 'auto_recharge', 'admin_grant', 'bonus') AS named_opens_lot
     FROM due_credits AS due
     JOIN books.credits AS credit
@@ -59,7 +60,8 @@ WITH credit_entries AS (
             WHEN transaction_type IN ('chargeback_reversal', 'refund') THEN abs(amount_cents)
             ELSE amount_cents
         END AS amount_cents,
-        CASE WHEN amount_cents IS NOT NULL THEN coalesce(due.currency, account.currency, 'usd') END AS currency,
+        CASE WHEN amount_cents IS NOT NULL THEN coalesce(
+            due.currency, named.named_currency, account.currency, first_purchase.currency, 'usd') END AS currency,
         NULL::UUID AS usage_id,
         due.stripe_payment_intent_id, due.stripe_refund_id, due.admin_user_id,
         named.named_transaction_id AS corrects_transaction_id,
@@ -73,6 +75,12 @@ WITH credit_entries AS (
         due.posted_at AS occurred_at, due.effective_at, due.expires_at, due.priority, named.named_posted_at,
         named.named_opens_lot, named.purchase_transaction_id, named.purchase_posted_at
     FROM due_credits AS due
+    LEFT JOIN (
+        SELECT account_id, arg_min(currency, posted_at) AS currency FROM books.credits
+        WHERE transaction_type IN ('purchase', 'auto_recharge') AND currency IS NOT NULL
+          AND account_id IN (SELECT account_id FROM due_credits)
+        GROUP BY account_id
+    ) AS first_purchase ON first_purchase.account_id = due.account_id
     LEFT JOIN named_credits AS named ON named.transaction_id = due.transaction_id
     LEFT JOIN books.token_accounts AS account ON account.account_id = due.account_id
 ), action_entries AS (
