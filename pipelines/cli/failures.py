@@ -62,7 +62,7 @@ def _is_interruption(error: BaseException) -> bool:
     while following is not None and following not in behind:  # an error raised anew may stand behind itself
         behind.append(following)
         following = following.__cause__ or following.__context__
-    return any(isinstance(each, kinds) for each in behind)
+    return any(isinstance(each, kinds) or str(each).startswith("Query interrupted") for each in behind)
 
 
 def without_secrets(text: str) -> str:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipelines.cli.invocation import of
+
+if TYPE_CHECKING:
+    import subprocess
+    from types import FrameType
 
 NAME = "ui"
 
@@ -39,6 +46,7 @@ def command(
     if invocation.env is not None:
         invocation.output.warn("runs that are started in the UI read tollbook.toml without the overlay of --env")
     invocation.output.note(f"starting the Dagster UI on {folder.root} ...")
+    signal.signal(signal.SIGTERM, _end)
     with serving(folder, chosen) as process:
         wait_until_up(process, chosen)
         invocation.output.result(
@@ -53,3 +61,14 @@ def command(
             _wait(process)
         except KeyboardInterrupt:
             invocation.output.note("ending the Dagster UI ...")
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    """Wait in short steps: a signal does not interrupt one long wait once Polars is loaded."""
+    while process.poll() is None:
+        time.sleep(0.3)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """A plain kill ends the servers too: leave by an exception, so that their group is ended on the way out."""
+    sys.exit(128 + number)
