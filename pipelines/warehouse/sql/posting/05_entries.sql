@@ -61,7 +61,7 @@ WITH credit_entries AS (
             ELSE amount_cents
         END AS amount_cents,
         CASE WHEN amount_cents IS NOT NULL THEN coalesce(
-            due.currency, named.named_currency, account.currency, first_purchase.currency, 'usd') END AS currency,
+            due.currency, named.named_currency, stated.currency, 'usd') END AS currency,
         NULL::UUID AS usage_id,
         due.stripe_payment_intent_id, due.stripe_refund_id, due.admin_user_id,
         named.named_transaction_id AS corrects_transaction_id,
@@ -75,14 +75,14 @@ WITH credit_entries AS (
         due.posted_at AS occurred_at, due.effective_at, due.expires_at, due.priority, named.named_posted_at,
         named.named_opens_lot, named.purchase_transaction_id, named.purchase_posted_at
     FROM due_credits AS due
-    LEFT JOIN (
-        SELECT account_id, arg_min(currency, posted_at) AS currency FROM books.credits
-        WHERE transaction_type IN ('purchase', 'auto_recharge') AND currency IS NOT NULL
-          AND account_id IN (SELECT account_id FROM due_credits)
-        GROUP BY account_id
-    ) AS first_purchase ON first_purchase.account_id = due.account_id
     LEFT JOIN named_credits AS named ON named.transaction_id = due.transaction_id
-    LEFT JOIN books.token_accounts AS account ON account.account_id = due.account_id
+    -- What the app says of the account, not what its purchases imply: those may be read in any order.
+    LEFT JOIN (
+        SELECT account_id, arg_max(currency, (updated_at, created_at, file_id, line_no)) AS currency
+        FROM books.account_versions
+        WHERE currency IS NOT NULL AND account_id IN (SELECT account_id FROM due_credits)
+        GROUP BY account_id
+    ) AS stated ON stated.account_id = due.account_id
 ), action_entries AS (
     SELECT
         derived_id(occurred_at, 'admin', seq::VARCHAR) AS transaction_id, account_id,
