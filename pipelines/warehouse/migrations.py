@@ -11,6 +11,7 @@ from pipelines.warehouse.script import roll_back
 from pipelines.warehouse.sql import sql_names, sql_text
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     import duckdb
@@ -94,7 +95,8 @@ def _apply(connection: duckdb.DuckDBPyConnection, path: Path, version: int, name
     try:
         connection.execute(sql_text(name))
         if version == 1:
-            connection.execute(_guards())
+            connection.execute("CREATE TABLE audit.guard (message VARCHAR)")
+        connection.execute(_guards(_new_tables(connection)))
         if version == len(sql_names("migrations")):
             describe_tables(connection)
         connection.execute(
@@ -107,15 +109,26 @@ def _apply(connection: duckdb.DuckDBPyConnection, path: Path, version: int, name
     connection.execute("CHECKPOINT")
 
 
-def _guards() -> str:
-    """The triggers: an UPDATE or DELETE of a posted row fails the statement, whoever sends it."""
-    statements = ["CREATE TABLE audit.guard (message VARCHAR);"]
-    statements += [
+def _new_tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """The tables of a migration under way, as ``schema.table``: those that stand without a guard yet."""
+    found = connection.execute(
+        "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = current_database() EXCEPT"
+        " SELECT schema_name || '.' || table_name FROM duckdb_triggers() WHERE database_name = current_database()"
+    ).fetchall()
+    return {table for (table,) in found}
+
+
+def _guards(tables: Collection[str]) -> str:
+    """The triggers of these tables: an UPDATE or DELETE of a posted row fails the statement, whoever sends it."""
+    statements = [
         _refusal(table, event, "is append-only: post a correction instead")
         for table in APPEND_ONLY
+        if table in tables
         for event in ("UPDATE", "DELETE")
     ]
     for table, open_columns in VERSIONED.items():
+        if table not in tables:
+            continue
         statements.append(_refusal(table, "DELETE", "keeps every version"))
         statements.append(
             f"CREATE TRIGGER {table.replace('.', '_')}_update AFTER UPDATE ON {table} "
