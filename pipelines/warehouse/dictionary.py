@@ -21,6 +21,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "data-dictionary.md"
 SCHEMAS = {
     "books": "The books: accounts, calls, the token ledger, packages, settings and rules.",
     "finance": "Lots of tokens and what became of them.",
+    "stripe": "Stripe's objects as last seen, and the files that they come from.",
     "audit": "The trail: files, records, postings, seals, verifications.",
     "checks": "The checks: each view lists the rows that must not be, so an empty view is a pass.",
 }

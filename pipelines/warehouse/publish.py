@@ -55,6 +55,24 @@ WHOLE = (
     "finance.open_debt",
 )
 
+MIRRORED = (
+    "stripe.balance_transactions",
+    "stripe.balances",
+    "stripe.charges",
+    "stripe.checkout_sessions",
+    "stripe.customers",
+    "stripe.disputes",
+    "stripe.events",
+    "stripe.loaded_files",
+    "stripe.payment_intents",
+    "stripe.payout_items",
+    "stripe.payouts",
+    "stripe.refunds",
+    "stripe.rejected",
+    "stripe.syncs",
+)
+"""Tables that follow from the files of Stripe objects: copied whole, and only when those have grown."""
+
 _OWNER_ONLY = 0o600
 
 
@@ -142,6 +160,7 @@ def _bring_forward(connection: duckdb.DuckDBPyConnection) -> None:
             )
         for table in WHOLE:
             connection.execute(f"CREATE OR REPLACE TABLE published.{table} AS SELECT * FROM {table} ORDER BY ALL")
+        _mirror(connection)
         connection.execute(
             "CREATE OR REPLACE TABLE published.audit.publication AS"
             " SELECT coalesce(max(posting_id), 0)::BIGINT AS posting_id, arg_max(head, posting_id) AS head,"
@@ -160,6 +179,23 @@ def _bring_forward(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("CHECKPOINT published")
 
 
+def _mirror(connection: duckdb.DuckDBPyConnection) -> None:
+    """Copy the tables of Stripe's objects, unless the copy holds them as the files give them."""
+    is_there = scalar(
+        connection,
+        "SELECT count(*) FROM duckdb_tables()"
+        " WHERE database_name = 'published' AND schema_name = 'stripe' AND table_name = 'loaded_files'",
+    )
+    if is_there and not rows(
+        connection,
+        "(FROM stripe.loaded_files EXCEPT ALL FROM published.stripe.loaded_files) UNION ALL"
+        " (FROM published.stripe.loaded_files EXCEPT ALL FROM stripe.loaded_files) LIMIT 1",
+    ):
+        return
+    for table in MIRRORED:
+        connection.execute(f"CREATE OR REPLACE TABLE published.{table} AS SELECT * FROM {table}")
+
+
 def _live_name(connection: duckdb.DuckDBPyConnection) -> str:
     found = rows(
         connection,
@@ -170,7 +206,7 @@ def _live_name(connection: duckdb.DuckDBPyConnection) -> str:
 
 def _prepare(connection: duckdb.DuckDBPyConnection) -> int:
     """Make the tables of a new file; returns the last posting that the file holds."""
-    for schema in ("audit", "books", "finance", "checks"):
+    for schema in ("audit", "books", "finance", "stripe", "checks"):
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS published.{schema}")
     for table in GROWING:
         connection.execute(f"CREATE TABLE IF NOT EXISTS published.{table} AS SELECT * FROM {table} LIMIT 0")

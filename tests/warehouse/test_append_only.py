@@ -12,6 +12,7 @@ from billing_core.errors import IntegrityError, TollbookError
 from pipelines.warehouse.checks import create_views
 from pipelines.warehouse.connection import open_warehouse
 from pipelines.warehouse.migrations import APPEND_ONLY, VERSIONED, migrate, missing_triggers, schema_version
+from pipelines.warehouse.publish import MIRRORED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +93,7 @@ def test_every_table_is_guarded_or_working_state(connection: duckdb.DuckDBPyConn
     found = connection.execute(
         "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE NOT internal AND NOT temporary"
     ).fetchall()
-    assert {name for (name,) in found} == {*APPEND_ONLY, *VERSIONED, *WORKING_STATE, *NEVER_CLOSED}
+    assert {name for (name,) in found} == {*APPEND_ONLY, *VERSIONED, *WORKING_STATE, *NEVER_CLOSED, *MIRRORED}
 
 
 @pytest.mark.parametrize("table", VERSIONED)
