@@ -1,10 +1,13 @@
-"""What an administrator did by hand: grants, deductions, blocks, unblocks. An input of the books, never rewritten."""
+"""What an administrator did by hand: grants, deductions, blocks, unblocks, and changes of rates.toml and packages.toml.
+
+An input of the books, never rewritten.
+"""
 
 from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
 from billing_core.errors import ConfigurationError, IntegrityError
 from pipelines.books import clock
@@ -17,26 +20,41 @@ if TYPE_CHECKING:
 
 AdminAction = Literal["grant", "deduct", "block", "unblock"]
 ADMIN_ACTIONS: tuple[AdminAction, ...] = get_args(AdminAction)
+ChangeAction = Literal["settings", "packages"]
 TOKENS_MAX = 10**15
 TEXT_LENGTH_MAX = 512
+
+
+class FileChange(TypedDict):
+    """A change of a configuration file: its name in the books folder, what was changed, its sha256 before and after.
+
+    `sha256_before` is None where the file was made by the change.
+    """
+
+    file: str
+    what: str
+    sha256_before: str | None
+    sha256_after: str
 
 
 @dataclass(frozen=True, slots=True)
 class AdminEntry:
     """One entry. `token_amount` is above zero for grant and deduct (the action is the sign), None for the others.
 
-    `at` is UTC text with microseconds; `hash` is the entry's hash in the chain.
+    `at` is UTC text with microseconds; `hash` is the entry's hash in the chain. A change of a file has no account and
+    moves nothing in the ledger; only it has a `change`.
     """
 
     seq: int
     id: str
     at: str
     actor: str
-    action: AdminAction
-    account_id: str
+    action: AdminAction | ChangeAction
+    account_id: str | None
     token_amount: int | None
     reason: str
     hash: str
+    change: FileChange | None = None
 
 
 class AdminJournal:
@@ -57,12 +75,18 @@ class AdminJournal:
         entry_id: str | None = None,
     ) -> AdminEntry:
         """Append an entry, durable when this returns. Raises ConfigurationError when a field cannot stand."""
-        for name, text in (("actor", actor), ("account", account_id), ("reason", reason)):
-            _require_text(name, text)
+        require_signed(actor, reason)
+        _require_text("account", account_id)
         _require_tokens(action, token_amount)
         payload: dict[str, Any] = {"actor": actor, "action": action, "account_id": account_id, "reason": reason}
         payload["token_amount"] = token_amount
         return self._entry(self.log.append(payload, entry_id))
+
+    def append_change(self, *, actor: str, action: ChangeAction, reason: str, change: FileChange) -> AdminEntry:
+        """Append an entry for a change of a configuration file; as `append`."""
+        require_signed(actor, reason)
+        payload: dict[str, Any] = {"actor": actor, "action": action, "account_id": None, "reason": reason}
+        return self._entry(self.log.append({**payload, "token_amount": None, "change": dict(change)}))
 
     def read(self, up_to_seq: int | None = None) -> tuple[AdminEntry, ...]:
         """Return the entries in order, or those up to a seq, after the whole chain was verified."""
@@ -80,6 +104,12 @@ class AdminJournal:
         except TypeError:
             msg = f"{self.log.path}, line {line.seq}: not an entry that this version knows; use a newer version"
             raise IntegrityError(msg) from None
+
+
+def require_signed(actor: str, reason: str) -> None:
+    """Refuse an actor or a reason that cannot stand in the journal. Raises ConfigurationError."""
+    _require_text("actor", actor)
+    _require_text("reason", reason)
 
 
 def _require_text(name: str, text: str) -> None:

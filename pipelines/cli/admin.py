@@ -94,7 +94,9 @@ def list_entries(
 def _row(row: dict[str, Any]) -> tuple[object, ...]:
     posting = "next run" if row["posting_id"] is None else number(row["posting_id"])
     at = instant(row["at"]).removesuffix(" UTC") + "Z"
-    return (row["seq"], at, row["actor"], row["action"], row["account_id"], row["token_amount"], posting, row["reason"])
+    change, reason = row["change"], row["reason"]
+    what = f"{change['what']}: {reason}" if change else reason
+    return (row["seq"], at, row["actor"], row["action"], row["account_id"], row["token_amount"], posting, what)
 
 
 def _enter(

@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli import accounts, admin, demo, doctor, init, quarantine, run, sql, status, ui, verify
+from pipelines.cli import (
+    accounts,
+    admin,
+    demo,
+    doctor,
+    init,
+    packages,
+    quarantine,
+    run,
+    settings,
+    sql,
+    status,
+    ui,
+    verify,
+)
 from pipelines.cli.group import TollbookGroup
 from pipelines.cli.invocation import Invocation
 from pipelines.cli.output import LogFormat, Output
@@ -59,5 +73,5 @@ def options(
 
 for module in (demo, init, doctor, status, run, sql, verify, ui):
     app.command(module.NAME)(module.command)
-for group in (accounts, admin, quarantine):
+for group in (accounts, admin, packages, quarantine, settings):
     app.add_typer(group.group, name=group.NAME)

@@ -1,8 +1,8 @@
-"""Dates as options: a day, today or yesterday, in UTC."""
+"""Dates as options: a day, today or yesterday, or an instant, in UTC."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from billing_core.errors import ConfigurationError
@@ -23,6 +23,20 @@ def day(option: str, text: str, today: date) -> date:
         raise ConfigurationError(
             f"{option}: got {text!r}, expected a date such as 2026-09-01, `today` or `yesterday`"
         ) from None
+
+
+def moment(option: str, text: str) -> date | datetime:
+    """The day or the instant with an offset that an option names. Raises ConfigurationError."""
+    try:
+        found = datetime.fromisoformat(text) if len(text) > len("2026-09-01") else date.fromisoformat(text)
+        if not isinstance(found, datetime) or found.tzinfo is not None:
+            return found.astimezone(UTC) if isinstance(found, datetime) else found
+    except (ValueError, OverflowError):
+        pass
+    raise ConfigurationError(
+        f"{option}: got {text!r}, expected a day such as 2026-09-01 or an instant with its offset such as "
+        "2026-09-01T12:00:00Z"
+    )
 
 
 def span(outlook: Outlook, first: str | None, through: str | None) -> tuple[date, date]:

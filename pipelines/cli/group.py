@@ -12,6 +12,7 @@ from pipelines.cli.invocation import of
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Begin": ("demo", "init", "doctor"),
     "Bill": ("status", "run", "quarantine", "admin"),
+    "Price": ("settings", "packages", "explain", "simulate"),
     "Look": ("accounts", "sql", "verify", "ui"),
 }
 """The verbs by what people want, in the order of a first week."""

@@ -60,7 +60,7 @@ def command(
 
 def _write(root: Path, texts: dict[str, str]) -> list[str]:
     """Write what does not exist yet, the configuration last: with it the folder becomes a books folder."""
-    templates = {name: files("pipelines.cli").joinpath("templates", name).read_text("utf-8") for name in _TEMPLATES}
+    templates = {name: files("pipelines.books").joinpath("templates", name).read_text("utf-8") for name in _TEMPLATES}
     root.mkdir(parents=True, exist_ok=True)
     for name in _FOLDERS:
         (root / name).mkdir(exist_ok=True, mode=0o700 if name == "journal" else 0o777)

@@ -6,6 +6,7 @@ of each check run and the rows sealed. Either all of it is in the books, or none
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -134,7 +135,7 @@ def _keep_actions(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) 
     for entry in inputs.actions:
         connection.execute(
             "INSERT INTO audit.admin_actions VALUES ($seq, $entry_id, $occurred_at::TIMESTAMPTZ, $actor, $action,"
-            " $account_id, $token_amount::BIGINT, $reason, $entry_hash, $posting_id)",
+            " $account_id, $token_amount::BIGINT, $reason, $entry_hash, $posting_id, $change::JSON)",
             {
                 "seq": entry.seq,
                 "entry_id": entry.id,
@@ -146,6 +147,7 @@ def _keep_actions(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) 
                 "reason": entry.reason,
                 "entry_hash": entry.hash,
                 "posting_id": inputs.posting_id,
+                "change": None if entry.change is None else json.dumps(entry.change, sort_keys=True),
             },
         )
 

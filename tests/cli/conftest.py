@@ -91,6 +91,14 @@ class Command:
         result = CliRunner().invoke(app, ["--books", str(self.root), *arguments], input=stdin, env=given)
         return Outcome(result.exit_code, result.stdout, result.stderr)
 
+    def bill(self, now: str, through: date) -> None:
+        """Bill and publish as `run` does at an instant, without Dagster: for tests that are about something else."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TOLLBOOK_NOW", now)
+            with open_books(self.folder, command="a test") as books:
+                bill_range(books, books.first_open_date(), through, bare=True, on_date=lambda _day, _summary: None)
+                publish_books(books)
+
 
 @pytest.fixture(scope="session")
 def billed_books(tmp_path_factory: pytest.TempPathFactory) -> Path:

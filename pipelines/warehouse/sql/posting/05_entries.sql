@@ -3,9 +3,10 @@ CREATE OR REPLACE TEMP TABLE due_credits AS
 SELECT * FROM books.credits
 WHERE posted_at < $horizon AND (posting_id = $posting_id OR posted_at >= $previous_horizon);
 
+-- A change of a configuration file concerns no account and moves nothing.
 CREATE OR REPLACE TEMP TABLE due_actions AS
 SELECT * FROM audit.admin_actions
-WHERE occurred_at < $horizon AND (posting_id = $posting_id OR occurred_at >= $previous_horizon);
+WHERE account_id IS NOT NULL AND occurred_at < $horizon AND (posting_id = $posting_id OR occurred_at >= $previous_horizon);
 
 CREATE OR REPLACE TEMP TABLE due_welcomes AS
 SELECT account_id, created_at, new_user_bonus_tokens AS token_amount

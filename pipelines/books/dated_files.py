@@ -1,0 +1,165 @@
+"""Changes of rates.toml and packages.toml by command: proved by the real loader, journalled, then put in place at once.
+
+The order on disk is the new text beside the old one, the journal entry, the rename. A crash leaves either nothing, or
+an entry whose `sha256_after` no file has: the change was announced and did not happen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from billing_core.errors import ConfigurationError, TollbookError
+from billing_core.instants import epoch_us
+from pipelines.books.admin_journal import AdminJournal, require_signed
+from pipelines.books.config import load_packages, load_settings
+from pipelines.books.objects import ObjectStore, fsync_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from billing_core.packages import Package
+    from billing_core.settings import SettingsBook
+    from pipelines.books.admin_journal import AdminEntry, ChangeAction
+    from pipelines.books.config_models import BooksConfig
+    from pipelines.books.folder import BooksFolder
+
+_MODE = 0o644
+
+
+@dataclass(frozen=True)
+class DatedFile:
+    """One of the two files as it is now; `text` is the seed's where there is none (`before` is None then)."""
+
+    action: ChangeAction
+    path: Path
+    name: str
+    before: bytes | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A change that is not in place yet: the new text of a file, and what it changes in one line."""
+
+    file: DatedFile
+    after: str
+    what: str
+
+
+def rates_file(folder: BooksFolder, config: BooksConfig) -> DatedFile:
+    """The file of settings and price rules. Raises ConfigurationError when it cannot be read."""
+    return _dated_file("settings", folder, folder.root / config.rates.path, folder.rates)
+
+
+def packages_file(folder: BooksFolder, config: BooksConfig) -> DatedFile:
+    """The file of packages. Raises ConfigurationError when it cannot be read."""
+    return _dated_file("packages", folder, folder.root / config.packages.path, folder.packages)
+
+
+def settings_of(folder: BooksFolder, config: BooksConfig, text: str, name: str = "rates.toml") -> SettingsBook:
+    """The settings that a text of rates.toml gives, by the very loader of a run. Raises ConfigurationError."""
+    with tempfile.TemporaryDirectory(prefix="tollbook-") as scratch:
+        path = _scratch(scratch, name, text)
+        rates = config.rates.model_copy(update={"path": str(path)})
+        return load_settings(folder, config.model_copy(update={"rates": rates}))
+
+
+def packages_of(folder: BooksFolder, config: BooksConfig, text: str, name: str = "packages.toml") -> Sequence[Package]:
+    """The packages that a text of packages.toml gives; as `settings_of`."""
+    with tempfile.TemporaryDirectory(prefix="tollbook-") as scratch:
+        path = _scratch(scratch, name, text)
+        packages = config.packages.model_copy(update={"path": str(path)})
+        return load_packages(folder, config.model_copy(update={"packages": packages}))
+
+
+def put_in_place(folder: BooksFolder, draft: Draft, *, actor: str, reason: str) -> AdminEntry:
+    """Keep both texts, journal the change and replace the file; the caller holds the lock and has proved the text.
+
+    Raises ConfigurationError when the file is no longer what the draft began with, or the actor or reason cannot
+    stand; TollbookError when the disk refuses. The file is untouched then.
+    """
+    require_signed(actor, reason)
+    file = draft.file
+    if _content(file.path) != file.before:
+        raise ConfigurationError(f"{file.name} was changed by somebody else just now; run the command again")
+    store = ObjectStore(folder.objects)
+    before = None if file.before is None else store.put(file.before)
+    after = store.put(draft.after.encode())
+    try:
+        fresh = _written_beside(file.path, draft.after.encode())
+    except OSError as error:
+        raise TollbookError(f"{file.path.parent}: cannot be written ({error.strerror}); nothing was changed") from None
+    try:
+        entry = AdminJournal(folder.admin_journal).append_change(
+            actor=actor,
+            action=file.action,
+            reason=reason,
+            change={"file": file.name, "what": draft.what, "sha256_before": before, "sha256_after": after},
+        )
+        fresh.replace(file.path)
+    finally:
+        fresh.unlink(missing_ok=True)
+    fsync_folder(file.path.parent)
+    return entry
+
+
+def start_us(start: date | datetime) -> int:
+    """A day, from its midnight in UTC, or an instant, as epoch microseconds."""
+    return epoch_us(start if isinstance(start, datetime) else datetime.combine(start, time(), UTC))
+
+
+def sha256_of(path: Path) -> str | None:
+    """Hash of a file's bytes, None where there is no file."""
+    content = _content(path)
+    return None if content is None else hashlib.sha256(content).hexdigest()
+
+
+def _dated_file(action: ChangeAction, folder: BooksFolder, path: Path, default: Path) -> DatedFile:
+    name = str(path.relative_to(folder.root))
+    path = path.resolve()  # a link stays a link: the file it leads to is replaced
+    before = _content(path)
+    if before is None and path != default.resolve():
+        raise ConfigurationError(f"{path}: no such file; tollbook.toml names it")
+    if before is None:
+        text = files("pipelines.books").joinpath("templates", default.name).read_text("utf-8")
+        return DatedFile(action, path, name, None, text)
+    try:
+        return DatedFile(action, path, name, before, before.decode())
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{name}: not UTF-8 text at byte {error.start}; save it as UTF-8") from None
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _scratch(folder: str, name: str, text: str) -> Path:
+    path = Path(folder) / Path(name).name
+    path.write_bytes(text.encode())
+    return path
+
+
+def _written_beside(path: Path, content: bytes) -> Path:
+    """A durable new file in the folder of `path`, with the mode of the file it will replace."""
+    with tempfile.NamedTemporaryFile(prefix=".new-", dir=path.parent, delete=False) as file:
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            Path(file.name).chmod(path.stat().st_mode & 0o777 if path.exists() else _MODE)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+    return Path(file.name)

@@ -1,0 +1,133 @@
+"""What the verbs that edit rates.toml and packages.toml share: the guard for the past, the journal, the words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from billing_core.errors import ConfigurationError
+from pipelines.cli.text import instant, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from pipelines.books.admin_journal import AdminEntry, ChangeAction
+    from pipelines.books.folder import BooksFolder
+    from pipelines.cli.output import Output, Page
+
+_HASH_SHOWN = 12
+_POSTED_SINCE = "SELECT count(*) FROM books.token_usage WHERE occurred_at >= make_timestamptz($start)"
+_SOLD_SINCE = """
+SELECT count(*) FROM books.credits
+WHERE package_id = $package AND transaction_type IN ('purchase', 'auto_recharge')
+    AND occurred_at >= make_timestamptz($start)
+"""
+_SUPERSEDED = """
+SELECT settings_version, effective_from::VARCHAR AS effective_from, effective_to::VARCHAR AS effective_to,
+    default_token_multiplier::VARCHAR AS default_token_multiplier, updated_by, reason, superseded_by,
+    (SELECT count(*) FROM books.token_usage AS call WHERE call.settings_version = settings.settings_version) AS calls
+FROM books.system_settings AS settings WHERE superseded_by IS NOT NULL ORDER BY effective_from NULLS FIRST
+"""
+
+
+def instant_us(text: str | None) -> int:
+    """Epoch microseconds of a day or instant in text; of now when there is none. Raises ConfigurationError."""
+    from billing_core.instants import epoch_us
+    from pipelines.books import clock
+    from pipelines.books.dated_files import start_us
+    from pipelines.cli import dates
+
+    return epoch_us(clock.now()) if text is None else start_us(dates.moment("--at", text))
+
+
+def require_future(folder: BooksFolder, start: int, *, allowed: bool) -> int:
+    """How many posted calls happened at or after an instant in epoch microseconds; 0 where nothing was posted.
+
+    Raises ConfigurationError for any, unless a change of their past is `allowed`.
+    """
+    from reports.published import open_published
+
+    if not folder.published.is_file():
+        return 0
+    with open_published(folder.published) as reader:
+        count = int(reader.execute(_POSTED_SINCE, {"start": start}).fetchall()[0][0])
+    if count and not allowed:
+        raise ConfigurationError(
+            f"--from: {plural(count, 'call')} since then {_be(count)} posted and would keep the price of before; a "
+            "restatement would have to touch them. Name a later start, or allow it with --retroactive. Nothing was "
+            "changed."
+        )
+    return count
+
+
+def warn_of_posted(output: Output, count: int) -> None:
+    """Say what a change of the past does not do."""
+    if count:
+        output.warn(
+            f"{plural(count, 'posted call')} since the start {_keep(count)} the price of before: a change of the past "
+            "posts nothing. What comes late from now on is billed by the new version."
+        )
+
+
+def purchases_since(folder: BooksFolder, package_id: str, start: int) -> int:
+    """How many posted purchases of a package happened at or after an instant in epoch microseconds."""
+    from reports.published import open_published
+
+    if not folder.published.is_file():
+        return 0
+    with open_published(folder.published) as reader:
+        return int(reader.execute(_SOLD_SINCE, {"package": package_id, "start": start}).fetchall()[0][0])
+
+
+def superseded_settings(folder: BooksFolder, current: Collection[str]) -> list[dict[str, Any]]:
+    """Versions that the books hold and the file no longer does, with the calls billed under each."""
+    from reports.published import open_published, table
+
+    if not folder.published.is_file():
+        return []
+    with open_published(folder.published) as reader:
+        return [row for row in table(reader, _SUPERSEDED, {}) if row["settings_version"] not in current]
+
+
+def journalled(folder: BooksFolder, action: ChangeAction) -> list[dict[str, Any]]:
+    """The changes of one file by command, oldest first."""
+    from pipelines.books.admin_journal import AdminJournal
+
+    return [to_json(entry) for entry in AdminJournal(folder.admin_journal).read() if entry.action == action]
+
+
+def to_json(entry: AdminEntry) -> dict[str, Any]:
+    """A change as the journal has it."""
+    change = entry.change
+    assert change is not None, "only changes of files are asked for"
+    return {"seq": entry.seq, "at": entry.at, "actor": entry.actor, "reason": entry.reason, **change}
+
+
+def show_journalled(page: Page, entries: list[dict[str, Any]]) -> None:
+    """The changes by command; a change by hand leaves no entry."""
+    if not entries:
+        page.line("no change was made by command; a file edited by hand leaves no entry here", "dim")
+        return
+    page.heading("Changed by command")
+    for entry in entries:
+        page.line(f"{entry['seq']:>4}  {instant(entry['at'])}  {entry['actor']}: {entry['what']}")
+        page.line(f"      {entry['reason']} ({entry['file']}: {_hashes(entry)})", "dim")
+
+
+def show_entry(page: Page, entry: AdminEntry) -> None:
+    """Where a change went."""
+    row = to_json(entry)
+    page.line(f"journal entry {entry.seq}, by {entry.actor}: {entry.reason}", "dim")
+    page.line(f"{row['file']}: sha256 {_hashes(row)}", "dim")
+
+
+def _hashes(row: dict[str, Any]) -> str:
+    before = row["sha256_before"]
+    return f"{before[:_HASH_SHOWN] if before else 'new file'} -> {row['sha256_after'][:_HASH_SHOWN]}"
+
+
+def _be(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _keep(count: int) -> str:
+    return "keeps" if count == 1 else "keep"
