@@ -18,6 +18,9 @@ RANK_EXPIRY, RANK_CREDIT, RANK_DEBIT = 0, 1, 2
 ORDER: Sequence[str] = ("account_id", "occurred_us", "rank", "transaction_id")
 """Total order of a posting's entries: by account, then as above."""
 
+PURCHASE_WAIT_DAYS = 3
+"""Billing dates that a refund or chargeback waits for the purchase it names, after the one that read it."""
+
 BALANCE_LIMIT = 2**62
 """No running total may reach this: Polars would wrap at 2**63 without a word."""
 

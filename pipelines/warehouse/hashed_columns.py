@@ -52,6 +52,17 @@ HASHED_COLUMNS: Mapping[int, Mapping[str, str]] = {
         "audit.quarantine": (
             "file_id line_no record_no source kind reason detail account_id event_key line_sha256 parsed posting_id"
         ),
+        "audit.line_dispositions": (
+            "file_id line_no record_no disposition reason previous_disposition event_key posting_id"
+        ),
+        "audit.admin_actions": (
+            "seq entry_id occurred_at actor action account_id token_amount reason entry_hash change posting_id"
+        ),
+        "books.rates": (
+            "rate_id rate_version book_sha256 effective_from effective_to match charge multiplier_ppm fixed_cost "
+            "posting_id"
+        ),
+        "books.usage_versions": "event_key version posting_id",
         "finance.lot_allocations": (
             "account_id lot_id kind debit_from debit_to tokens transaction_id allocated_at recorded_at period "
             "posting_id"

@@ -23,10 +23,11 @@ HASH_VERSION = 1
 
 
 class Sealed(NamedTuple):
-    """A table whose rows are sealed, and their order inside a posting."""
+    """A table whose rows are sealed, their order inside a posting, and which of them; see also checks/13_seals.sql."""
 
     table: str
     order: str
+    where: str = "true"
 
 
 _DELIVERY = frozenset({"recorded_at", "updated_at", "posting_id", "file_id", "line_no", "record_no", "billing_date"})
@@ -45,6 +46,15 @@ SEALED: tuple[Sealed, ...] = (
     Sealed("books.account_versions", "account_id, file_id, line_no"),
     Sealed("audit.usage_files", "file_id"),
     Sealed("audit.quarantine", "file_id, line_no, record_no"),
+    # A record that was simply accepted is in the books, and sealed there.
+    Sealed(
+        "audit.line_dispositions",
+        "file_id, line_no, record_no, previous_disposition",
+        "(disposition <> 'accepted' OR previous_disposition IS NOT NULL)",
+    ),
+    Sealed("audit.admin_actions", "seq"),
+    Sealed("books.rates", "rate_id, rate_version, book_sha256"),
+    Sealed("books.usage_versions", "event_key, version"),
 )
 
 CONTENT: Mapping[str, str] = {
@@ -65,6 +75,7 @@ HISTORY: Mapping[str, str] = {
     "books.account_heads": "account_id",
     "books.account_versions": "posting_id, file_id, line_no, account_id",
     "books.credits": "transaction_id",
+    "books.credits_waiting": "transaction_id",
     "books.rates": "rate_id, rate_version, book_sha256",
     "books.system_settings": "settings_version, effective_from",
     "books.token_accounts": "account_id",
@@ -89,13 +100,13 @@ def posting_blocks(
     """
     blocks: list[Block] = []
     for sealed in SEALED:
-        mine = f"FROM {sealed.table} WHERE posting_id = $posting_id"
-        if not connection.execute(f"SELECT 1 {mine} LIMIT 1", {"posting_id": posting_id}).fetchall():
+        mine = f"posting_id = $posting_id AND {sealed.where}"
+        if not connection.execute(f"FROM {sealed.table} WHERE {mine} LIMIT 1", {"posting_id": posting_id}).fetchall():
             continue
         kinds = dict(_columns(connection, sealed.table))
         columns = [(column, kinds[column]) for column in HASHED_COLUMNS[hash_version][sealed.table].split()]
         texts = _preimages(sealed.table, columns)
-        query = f"{texts} WHERE posting_id = $posting_id ORDER BY {sealed.order}"
+        query = f"{texts} WHERE {mine} ORDER BY {sealed.order}"
         hashed = _block_hashes(_stream(connection, query, {"posting_id": posting_id}))
         blocks += [
             Block(sealed.table, number, count, hash_version, digest)

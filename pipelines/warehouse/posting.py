@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from billing_core.errors import IntegrityError
+from billing_core.ledger import PURCHASE_WAIT_DAYS
 from pipelines.engines.grading import grade_accounts
 from pipelines.engines.ledger import post_entries
 from pipelines.engines.local import rate_usage
@@ -62,6 +63,7 @@ def _post(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> Posti
     run_script(connection, f"posting/03_{'revisions' if accepted.later_versions else 'no_revisions'}.sql", parameters)
     if accepted.versioned:
         run_script(connection, "posting/04_versions.sql", parameters)
+    run_script(connection, "posting/05_due.sql", parameters)
     run_script(connection, "posting/05_entries.sql", parameters)
     _refuse_unknown_actions(connection)
     post_entries(connection, parameters)
@@ -116,6 +118,7 @@ def _parameters(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) ->
         "start": datetime.combine(inputs.start, time(), UTC),
         "timezone": inputs.timezone,
         "books_welcome": inputs.books_welcome,
+        "wait_days": PURCHASE_WAIT_DAYS,
     }
 
 

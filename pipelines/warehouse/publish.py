@@ -48,6 +48,7 @@ WHOLE = (
     "audit.schema_versions",
     "audit.verifications",
     "books.account_heads",
+    "books.credits_waiting",
     "books.rates",
     "books.system_settings",
     "books.token_accounts",

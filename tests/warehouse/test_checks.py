@@ -36,7 +36,7 @@ FIRST_CHARGE = f"rowid = (SELECT min(rowid) FROM {LEDGER} WHERE transaction_type
 DEFECTS: dict[str, tuple[str, set[str], set[str]]] = {
     "a disposition is rewritten": (
         "UPDATE audit.line_dispositions SET disposition = 'duplicate' WHERE file_id = 3 AND line_no = 1",
-        {"line_conservation"}, {"published_copy"},
+        {"line_conservation"}, {"seals", "block_hashes", "published_copy"},
     ),
     "a record vanishes from the trail": (
         "DELETE FROM audit.line_dispositions WHERE file_id = 3 AND line_no = 1",
@@ -158,11 +158,31 @@ DEFECTS: dict[str, tuple[str, set[str], set[str]]] = {
     "a second welcome": (
         (f"UPDATE {LEDGER} SET transaction_type = 'bonus', metadata = '{{\"welcome\":true}}'"
             " WHERE transaction_type = 'purchase' AND account_id = 'ada'"),
-        {"welcome_once"}, {*ALWAYS, "account_balance", "lots"},
+        {"welcome_once"}, {*ALWAYS, "account_balance", "lots", "credits_posted"},
     ),
     "a correction names nothing": (
         f"UPDATE {LEDGER} SET corrects_transaction_id = uuid() WHERE transaction_type = 'correction'",
         {"corrections"}, ALWAYS,
+    ),
+    "a credit record loses its ledger row": (
+        f"DELETE FROM {LEDGER} WHERE transaction_type = 'refund'",
+        {"credits_posted", "running_balance", "account_balance"}, {*ALWAYS, "lots", "seals"},
+    ),
+    "a grant nobody entered": (
+        f"UPDATE {LEDGER} SET transaction_id = uuid() WHERE transaction_type = 'purchase'",
+        {"credits_posted"}, {*ALWAYS, "lots", "corrections"},
+    ),
+    "a rule is rewritten": (
+        "UPDATE books.rates SET book_sha256 = repeat('0', 64)",
+        {"block_hashes"}, {"published_copy"},
+    ),
+    "a reason is rewritten": (
+        "UPDATE audit.line_dispositions SET reason = 'blank_line' WHERE disposition = 'superseded'",
+        {"block_hashes"}, {"published_copy"},
+    ),
+    "a later version is rewritten": (
+        "UPDATE books.usage_versions SET version = version + 1",
+        {"block_hashes"}, ALWAYS,
     ),
     "an id stands twice": (
         (f"UPDATE {LEDGER} SET transaction_id = (SELECT transaction_id FROM {LEDGER} WHERE {FIRST_CHARGE})"
@@ -281,9 +301,14 @@ PLANTED: dict[str, str] = {
         f" balance_after = balance_before - token_amount, metadata = '{{\"welcome\":true}}' {MY_CALLS}"
     ),
     "corrections": f"UPDATE {LEDGER} SET corrects_transaction_id = uuid() {MINE}",
+    "credits_posted": f"UPDATE {LEDGER} SET metadata = '{{\"seq\":7}}' {MY_CALLS}".replace(
+        "SET", "SET transaction_type = 'admin_deduction',"
+    ),
 }
 BEFORE_THE_LAST = f"""
 CREATE TEMP TABLE settled_accounts AS SELECT account_id FROM books.account_heads;
+CREATE TEMP TABLE due_credits AS FROM books.credits {MINE};
+CREATE TEMP TABLE due_actions AS FROM audit.admin_actions LIMIT 0;
 CREATE TEMP TABLE opening_heads AS
 SELECT head.account_id, coalesce(arg_max(balance_after, row.account_seq), 0) AS balance,
     coalesce(max(row.account_seq), 0) AS account_seq, true AS welcomed

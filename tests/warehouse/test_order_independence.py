@@ -100,10 +100,10 @@ def test_a_file_a_day_gives_the_same_books(at_once: tuple[str, dict[str, int]], 
 def test_everything_late_and_backwards_gives_the_same_books(
     at_once: tuple[str, dict[str, int]], tmp_path: Path
 ) -> None:
-    """The last day first, credits after the calls that spend them, and everything delivered twice."""
+    """The last day first, credits after the calls that spend them, a refund before its purchase, all of it twice."""
     half = len(CALLS) // 2
     runs: list[Sequence[Delivery]] = [
-        [("usage/2026-09-01-b.jsonl", CALLS[:half:-1]), ("credits/2026-09-01.jsonl", CREDITS[:1])],
+        [("usage/2026-09-01-b.jsonl", CALLS[:half:-1]), ("credits/2026-09-01.jsonl", CREDITS[1:])],
         [("usage/2026-09-02-a.jsonl", CALLS[half::-1])],
         [("usage/2026-09-03-all.jsonl", [*CALLS, *CALLS]), ("credits/2026-09-03.jsonl", CREDITS[::-1])],
     ]
@@ -127,6 +127,7 @@ def test_any_delivery_gives_the_same_books(
         ahead = [line for line in part if str(line["occurred_at"]) > f"{days[chosen]}T24"]
         runs[chosen].append((f"usage/2026-09-01-{number}.jsonl", [line for line in part if line not in ahead]))
         runs[-1].append((f"usage/2026-09-01-{number}-ahead.jsonl", ahead))
-    dice.choice(runs).append(("credits/2026-09-01.jsonl", dice.sample(CREDITS, len(CREDITS))))
+    for number, record in enumerate(dice.sample(CREDITS, len(CREDITS))):
+        dice.choice(runs).append((f"credits/2026-09-01-{number}.jsonl", [record]))
     with tempfile.TemporaryDirectory() as root:
         assert _books_of(Path(root) / "books", runs) == at_once

@@ -357,3 +357,59 @@ def test_settings_entered_late_for_a_past_date_leave_posted_calls_alone(books: L
     books.call("e2", 3, 100, file_day=4)
     books.bill(4)
     assert [row[1] for row in books.ledger()] == [-150, -200]
+
+
+@pytest.mark.parametrize("through", [2, 4])
+def test_refund_read_before_its_purchase_waits_for_it(books: LedgerBooks, through: int) -> None:
+    """It is not in the ledger until the purchase is; then it takes its tokens from that purchase's lot."""
+    books.credit("r", "refund", -400, 2, amount_cents=400, currency="usd", source_credit_id="p")
+    books.bill(through)
+    assert books.ledger() == []
+    assert books.rows("SELECT waits_for, waits_through::VARCHAR FROM books.credits_waiting") == [("p", "2026-09-05")]
+    books.credit("p", "purchase", 1000, 1, amount_cents=1000, currency="usd")
+    books.bill(through)
+    assert books.ledger() == [("purchase", 1000, 1000), ("refund", -400, 600)]
+    assert books.rows("SELECT kind, tokens FROM finance.lot_allocations") == [("take_back", 400)]
+    assert books.rows("FROM books.credits_waiting") == []
+
+
+def test_refund_of_a_purchase_from_before_the_books_waits_three_dates(books: LedgerBooks) -> None:
+    """Nothing more is read, and the fourth date takes it as an ordinary debit."""
+    books.credit("o", "opening", 1000, 1)
+    books.credit("r", "refund", -400, 1, amount_cents=400, currency="usd", stripe_payment_intent_id="pi_old")
+    books.bill(4)
+    assert books.ledger() == [("opening", 1000, 1000)]
+    books.bill(5)
+    assert books.ledger() == [("opening", 1000, 1000), ("refund", -400, 600)]
+    assert books.rows("SELECT kind FROM finance.lot_allocations") == [("burn",)]
+
+
+def test_reversal_waits_with_the_chargeback_that_it_names(books: LedgerBooks) -> None:
+    """Neither is in the ledger before the purchase, whatever their order."""
+    books.credit("cb", "chargeback", -900, 2, amount_cents=900, currency="usd", source_credit_id="p", file_day=3)
+    books.credit("rev", "chargeback_reversal", 900, 3, amount_cents=900, currency="usd", source_credit_id="cb")
+    books.bill(3)
+    assert books.ledger() == []
+    books.credit("p", "purchase", 1000, 1, amount_cents=1000, currency="usd", file_day=4)
+    books.bill(4)
+    assert [row[:2] for row in books.ledger()] == [
+        ("purchase", 1000), ("chargeback", -900), ("chargeback_reversal", 900),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("spent", "debt"), [(0, 0), (100, 0), (400, 100)])
+def test_opening_balance_that_comes_late_takes_the_welcome_back(books: LedgerBooks, spent: int, debt: int) -> None:
+    """The correction names the bonus, takes what is left of its own lot, and the rest is a debit like any other."""
+    (books.root / "rates.toml").write_text(BONUS, encoding="utf-8")
+    if spent:
+        books.call("e1", 1, spent)
+    books.bill(1)
+    books.credit("o", "opening", 700, 1, file_day=2)
+    books.bill(2)
+    books.bill(3)
+    assert books.one("balance") == 700 - spent * 3 // 2
+    named = "SELECT count(*) FROM books.token_transactions c JOIN books.token_transactions b"
+    named += " ON b.transaction_id = c.corrects_transaction_id WHERE b.transaction_type = 'bonus'"
+    assert books.rows(named) == [(1,)]
+    taken = "SELECT coalesce(sum(tokens), 0)::BIGINT FROM finance.lot_allocations WHERE kind = 'take_back'"
+    assert books.rows(taken) == [(500 - spent * 3 // 2 + debt,)]

@@ -9,6 +9,11 @@ WITH rows_now AS (
     UNION ALL SELECT posting_id, 'books.account_versions', count(*) FROM books.account_versions GROUP BY posting_id
     UNION ALL SELECT posting_id, 'audit.usage_files', count(*) FROM audit.usage_files GROUP BY posting_id
     UNION ALL SELECT posting_id, 'audit.quarantine', count(*) FROM audit.quarantine GROUP BY posting_id
+    UNION ALL SELECT posting_id, 'audit.line_dispositions', count(*) FROM audit.line_dispositions
+        WHERE disposition <> 'accepted' OR previous_disposition IS NOT NULL GROUP BY posting_id
+    UNION ALL SELECT posting_id, 'audit.admin_actions', count(*) FROM audit.admin_actions GROUP BY posting_id
+    UNION ALL SELECT posting_id, 'books.rates', count(*) FROM books.rates GROUP BY posting_id
+    UNION ALL SELECT posting_id, 'books.usage_versions', count(*) FROM books.usage_versions GROUP BY posting_id
 ), sealed AS (
     SELECT posting_id, table_name, sum(row_count) AS row_count FROM audit.blocks GROUP BY ALL
 ), chain AS (

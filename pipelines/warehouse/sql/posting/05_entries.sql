@@ -1,55 +1,4 @@
 -- Everything but usage that enters the ledger in this posting, numbered downwards; usage keeps its row number.
-CREATE OR REPLACE TEMP TABLE due_credits AS
-SELECT * FROM books.credits
-WHERE posted_at < $horizon AND (posting_id = $posting_id OR posted_at >= $previous_horizon);
-
--- A change of a configuration file concerns no account and moves nothing.
-CREATE OR REPLACE TEMP TABLE due_actions AS
-SELECT * FROM audit.admin_actions
-WHERE account_id IS NOT NULL AND occurred_at < $horizon AND (posting_id = $posting_id OR occurred_at >= $previous_horizon);
-
-CREATE OR REPLACE TEMP TABLE due_welcomes AS
-SELECT account_id, created_at, new_user_bonus_tokens AS token_amount
-FROM books.account_heads
-JOIN books.token_accounts USING (account_id)
-JOIN books.system_settings AS settings
-    ON settings.superseded_by IS NULL
-    AND (settings.effective_from IS NULL OR created_at >= settings.effective_from)
-    AND (settings.effective_to IS NULL OR created_at < settings.effective_to)
-WHERE NOT welcomed AND created_at < $horizon;
-
--- The row that a refund, chargeback or reversal names, by its credit id or else by its PaymentIntent, and the purchase
--- behind that row when it is itself a refund or chargeback.
-CREATE OR REPLACE TEMP TABLE named_credits AS
-WITH named AS (
-    SELECT due.transaction_id, due.account_id, credit.transaction_id AS named_transaction_id,
-        credit.posted_at AS named_posted_at, credit.source_credit_id, credit.stripe_payment_intent_id,
-        credit.currency AS named_currency,
-        credit.transaction_type IN ('opening', 'purchase', 'auto_recharge', 'admin_grant', 'bonus') AS named_opens_lot
-    FROM due_credits AS due
-    JOIN books.credits AS credit
-        ON credit.account_id = due.account_id
-        AND CASE WHEN due.source_credit_id IS NOT NULL THEN credit.credit_id = due.source_credit_id
-            ELSE credit.stripe_payment_intent_id = due.stripe_payment_intent_id
-                AND credit.transaction_type IN ('purchase', 'auto_recharge') END
-    WHERE due.transaction_type IN ('refund', 'chargeback', 'chargeback_reversal', 'correction')
-      AND credit.transaction_id <> due.transaction_id
-      -- What is dated later is not in the ledger yet when this row enters it.
-      AND credit.posted_at <= due.posted_at
-    QUALIFY row_number() OVER (PARTITION BY due.transaction_id ORDER BY credit.posted_at, credit.transaction_id) = 1
-)
-SELECT named.*,
-    purchase.transaction_id AS purchase_transaction_id, purchase.posted_at AS purchase_posted_at
-FROM named
-LEFT JOIN books.credits AS purchase
-    ON NOT named.named_opens_lot AND purchase.account_id = named.account_id
-    AND purchase.posted_at <= named.named_posted_at
-    AND purchase.transaction_type IN ('opening', 'purchase', 'auto_recharge', 'admin_grant', 'bonus')
-    AND CASE WHEN named.source_credit_id IS NOT NULL THEN purchase.credit_id = named.source_credit_id
-        ELSE purchase.stripe_payment_intent_id = named.stripe_payment_intent_id
-            AND purchase.transaction_type IN ('purchase', 'auto_recharge') END
-QUALIFY row_number() OVER (PARTITION BY named.transaction_id ORDER BY purchase.posted_at, purchase.transaction_id) = 1;
-
 CREATE OR REPLACE TEMP TABLE entries AS
 WITH credit_entries AS (
     SELECT
@@ -100,6 +49,13 @@ WITH credit_entries AS (
     FROM due_welcomes
     WHERE $books_welcome AND token_amount > 0
       AND account_id NOT IN (SELECT account_id FROM books.credits WHERE transaction_type = 'opening')
+), undone_entries AS (
+    SELECT
+        derived_id(occurred_at, 'correction', transaction_id::VARCHAR || ':1') AS transaction_id, account_id,
+        'correction' AS transaction_type, -token_amount AS token_amount, transaction_id AS corrects_transaction_id,
+        'No welcome bonus: the account moved in with a balance' AS description, occurred_at,
+        occurred_at AS effective_at, occurred_at AS named_posted_at, true AS named_opens_lot
+    FROM undue_welcomes
 ), revision_entries AS (
     SELECT
         transaction_id, account_id, transaction_type, token_amount, usage_id, corrects_transaction_id,
@@ -110,6 +66,7 @@ WITH credit_entries AS (
     SELECT * FROM credit_entries
     UNION ALL BY NAME SELECT * FROM action_entries
     UNION ALL BY NAME SELECT * FROM welcome_entries
+    UNION ALL BY NAME SELECT * FROM undone_entries
     UNION ALL BY NAME SELECT * FROM revision_entries
 )
 SELECT
@@ -123,7 +80,8 @@ SELECT
             THEN settings.paid_lots_priority ELSE settings.free_lots_priority END) AS lot_priority,
     CASE
         WHEN transaction_type IN ('opening', 'purchase', 'auto_recharge', 'admin_grant', 'bonus') AND token_amount > 0 THEN 'credit'
-        WHEN transaction_type IN ('refund', 'chargeback') AND token_amount < 0 AND named_opens_lot THEN 'take_back'
+        WHEN transaction_type IN ('refund', 'chargeback', 'correction') AND token_amount < 0 AND named_opens_lot
+            THEN 'take_back'
         WHEN token_amount > 0 THEN 'release'
         WHEN token_amount < 0 THEN 'debit'
     END AS lot_kind,

@@ -22,8 +22,7 @@ SELECT * FROM books.account_heads SEMI JOIN settled_accounts USING (account_id);
 CREATE OR REPLACE TEMP TABLE named_intervals AS
 WITH debits AS (
     SELECT row.account_id, row.account_seq, row.transaction_id, row.transaction_type, row.usage_id,
-        CASE WHEN row.transaction_type IN ('refund', 'chargeback') THEN -row.token_amount - coalesce(withdrawn.tokens, 0)
-            ELSE -row.token_amount END AS tape_tokens
+        -row.token_amount - coalesce(withdrawn.tokens, 0) AS tape_tokens
     FROM books.token_transactions AS row
     SEMI JOIN (SELECT account_id FROM entries WHERE lot_kind = 'release') AS releasing USING (account_id)
     LEFT JOIN (

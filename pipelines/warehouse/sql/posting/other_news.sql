@@ -7,3 +7,4 @@ SELECT
         WHERE NOT welcomed AND created_at < $horizon)
     + (SELECT count(*) FROM finance.lot_balances
         WHERE remaining > 0 AND expires_at >= $previous_horizon AND expires_at < $horizon)
+    + (SELECT count(*) FROM books.credits_waiting WHERE waits_through + 2 <= $horizon::DATE)

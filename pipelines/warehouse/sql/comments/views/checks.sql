@@ -106,6 +106,13 @@ COMMENT ON VIEW checks.unique_ids IS 'An event, a ledger row and a lot each have
 COMMENT ON COLUMN checks.unique_ids.table_name IS 'Table, as schema.table.';
 COMMENT ON COLUMN checks.unique_ids.id IS 'Id that stands more than once.';
 
+COMMENT ON VIEW checks.credits_posted IS 'Every credit record, admin entry and welcome bonus that came due is one ledger row with its tokens, and no such row has another origin; a refund that waits for its purchase is the one exception. Lists what breaks this; empty is a pass.';
+COMMENT ON COLUMN checks.credits_posted.transaction_id IS 'Id of the ledger row that should or should not be; NULL for an admin entry without one.';
+COMMENT ON COLUMN checks.credits_posted.account_id IS 'Account that is charged or credited.';
+COMMENT ON COLUMN checks.credits_posted.transaction_type IS 'Kind of ledger row.';
+COMMENT ON COLUMN checks.credits_posted.token_amount IS 'Tokens that the record or entry names; NULL: there is none.';
+COMMENT ON COLUMN checks.credits_posted.posted_tokens IS 'Tokens of the ledger row; NULL: there is none.';
+
 COMMENT ON VIEW checks.welcome_once IS 'At most one welcome bonus per account. Lists what breaks this; empty is a pass.';
 COMMENT ON COLUMN checks.welcome_once.account_id IS 'Account that is charged or credited.';
 COMMENT ON COLUMN checks.welcome_once.welcome_rows IS 'Welcome bonuses of the account.';
