@@ -12,6 +12,7 @@ from pipelines.cli import (
     admin,
     demo,
     doctor,
+    explain,
     init,
     packages,
     quarantine,
@@ -71,7 +72,7 @@ def options(
     context.obj = Invocation(books, env, Output(as_json=as_json, quiet=quiet, log_format=log_format))
 
 
-for module in (demo, init, doctor, status, run, sql, verify, ui):
+for module in (demo, init, doctor, status, run, explain, sql, verify, ui):
     app.command(module.NAME)(module.command)
 for group in (accounts, admin, packages, quarantine, settings):
     app.add_typer(group.group, name=group.NAME)

@@ -56,6 +56,16 @@ def cents(amount: int | None, currency: str | None) -> str:
     return f"{sign}{whole // 100:,}.{whole % 100:02d} {currency.upper()}"
 
 
+def nanousd(amount: int | None) -> str:
+    """Billionths of a US dollar as an amount with at least two decimals and no digit lost, "0.00042 USD"."""
+    if amount is None:
+        return "-"
+    sign, whole = ("-" if amount < 0 else ""), abs(amount)
+    decimals = f"{whole % _NANO:09d}".rstrip("0").ljust(2, "0")
+    return f"{sign}{whole // _NANO:,}.{decimals} USD"
+
+
+_NANO = 10**9
 _WITHOUT_DECIMALS = frozenset(
     ["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf"]
 )
