@@ -26,7 +26,6 @@ from pipelines.intake.profiles import parse_profile, profile_text
 from pipelines.intake.sources import Source
 from pipelines.recovery import catch_up
 from pipelines.release import code_version
-from pipelines.warehouse.checks import create_views
 from pipelines.warehouse.connection import open_warehouse, readable
 from pipelines.warehouse.files import known_files
 from pipelines.warehouse.migrations import migrate
@@ -35,6 +34,7 @@ from pipelines.warehouse.publish import publish
 from pipelines.warehouse.quarantine import drop_expired
 from pipelines.warehouse.script import rows, scalar
 from pipelines.warehouse.sql import sql_text
+from pipelines.warehouse.views import create_views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -22,11 +22,11 @@ from pipelines.books.folder import CONFIG_NAME, BooksFolder
 from pipelines.books.lock import hold_books
 from pipelines.books.objects import ObjectStore
 from pipelines.books.posting_log import PostingLog
-from pipelines.warehouse.checks import create_views
 from pipelines.warehouse.connection import open_warehouse
 from pipelines.warehouse.hashes import content_hash, history_hash
 from pipelines.warehouse.migrations import migrate
 from pipelines.warehouse.posting import post
+from pipelines.warehouse.views import create_views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

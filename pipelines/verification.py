@@ -20,13 +20,14 @@ from pipelines.books.lock import hold_books
 from pipelines.books.objects import ObjectStore
 from pipelines.books.posting_log import PostingLog
 from pipelines.recovery import catch_up
-from pipelines.warehouse.checks import checks, create_views
+from pipelines.warehouse.checks import checks
 from pipelines.warehouse.connection import open_warehouse, readable
 from pipelines.warehouse.hashed_columns import HASHED_COLUMNS
 from pipelines.warehouse.hashes import HASH_VERSION, SEALED, posting_blocks
 from pipelines.warehouse.migrations import migrate
 from pipelines.warehouse.publish import GROWING, WHOLE
 from pipelines.warehouse.script import rows, scalar
+from pipelines.warehouse.views import create_views
 from reports.published import open_published, publication
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def verify_books(
         ) as connection,
     ):
         migrate(connection, folder.database)
-        create_views(connection)
+        create_views(connection, anew=True)
         try:
             outcomes = []
             for outcome in _outcomes(connection, folder):

@@ -24,6 +24,7 @@ from pipelines.warehouse import checks as warehouse_checks
 from pipelines.warehouse.connection import open_warehouse
 from pipelines.warehouse.migrations import migrate
 from pipelines.warehouse.sql import sql_names
+from pipelines.warehouse.views import create_views
 
 if TYPE_CHECKING:
     import duckdb
@@ -196,7 +197,7 @@ def test_cookbook_queries_run_on_the_tables(tmp_path: Path) -> None:
     queries = _fenced(_text("sql-cookbook.md"), "sql")
     with open_warehouse(tmp_path / "tollbook.duckdb") as connection:
         migrate(connection, tmp_path / "tollbook.duckdb")
-        warehouse_checks.create_views(connection)
+        create_views(connection)
         for query in queries:
             connection.execute(query).fetchall()
     assert len(queries) >= 10

@@ -92,9 +92,7 @@ class Service:
         if key is not None and key in self._replies:
             known, answer = self._replies[key]
             if known != body:
-                text = (
-                    "Keys for idempotent requests can only be used with the parameters they were first used with."
-                )
+                text = "Keys for idempotent requests can only be used with the parameters they were first used with."
                 raise RefusedError(400, text, type="idempotency_error")
             return Answer(answer.status, {**answer.headers, "Idempotent-Replayed": "true"}, answer.body)
         try:

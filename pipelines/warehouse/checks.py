@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipelines.warehouse.comments import describe_views
-from pipelines.warehouse.script import roll_back, scalar
+from pipelines.warehouse.script import scalar
 from pipelines.warehouse.sql import sql_names, sql_text
 
 if TYPE_CHECKING:
@@ -28,10 +27,11 @@ class Check(NamedTuple):
 
 def checks() -> tuple[Check, ...]:
     """Every check that is a view, in the order of their numbers."""
-    return tuple(_check(name) for name in sql_names("checks"))
+    return tuple(check_of(name) for name in sql_names("checks"))
 
 
-def _check(path: str) -> Check:
+def check_of(path: str) -> Check:
+    """The check that a file of ``sql/checks`` holds; its first comment is the sentence."""
     name = _stem(path).split("_", 1)[1]
     comment = [line.removeprefix("--").strip() for line in sql_text(path).splitlines() if line.startswith("--")]
     return Check(name, f"checks.{name}", " ".join(comment))
@@ -39,29 +39,6 @@ def _check(path: str) -> Check:
 
 def _stem(path: str) -> str:
     return path.rsplit("/", 1)[1].removesuffix(".sql")
-
-
-def create_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make or replace the derived views and the check views, with their comments, from this version's files.
-
-    One transaction: each statement by itself would cost as much as all of them.
-    """
-    connection.execute("BEGIN")
-    try:
-        replace_views(connection)
-        connection.execute("COMMIT")
-    except BaseException:
-        roll_back(connection)
-        raise
-
-
-def replace_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """The same inside the caller's transaction."""
-    for name in sql_names("views"):
-        connection.execute(sql_text(name))
-    for name in sql_names("checks"):
-        connection.execute(f"CREATE OR REPLACE VIEW checks.{_check(name).name} AS {sql_text(name)}")
-    describe_views(connection)
 
 
 def failing_rows(connection: duckdb.DuckDBPyConnection, check: Check) -> int:

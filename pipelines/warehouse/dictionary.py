@@ -9,10 +9,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.warehouse.checks import create_views
 from pipelines.warehouse.connection import open_warehouse
 from pipelines.warehouse.migrations import migrate
 from pipelines.warehouse.script import rows
+from pipelines.warehouse.views import create_views
 
 if TYPE_CHECKING:
     import duckdb

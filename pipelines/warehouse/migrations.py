@@ -73,7 +73,11 @@ def migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
         raise IntegrityError(message)
     for version, name in enumerate(names, start=1):
         if version > current:
-            _apply(connection, path, version, name)
+            if current:
+                _back_up(connection, path, version)
+            _apply(connection, version, name)
+    if current < len(names):
+        connection.execute("CHECKPOINT")
     return len(names)
 
 
@@ -87,10 +91,13 @@ def schema_version(connection: duckdb.DuckDBPyConnection) -> int:
     return int(connection.execute("SELECT coalesce(max(version), 0) FROM audit.schema_versions").fetchall()[0][0])
 
 
-def _apply(connection: duckdb.DuckDBPyConnection, path: Path, version: int, name: str) -> None:
-    if version > 1:
-        connection.execute("CHECKPOINT")
-        shutil.copy2(path, path.with_suffix(f".before-{version}.duckdb"))
+def _back_up(connection: duckdb.DuckDBPyConnection, path: Path, version: int) -> None:
+    """Keep the file as it is before a migration; a new one has nothing to lose."""
+    connection.execute("CHECKPOINT")
+    shutil.copy2(path, path.with_suffix(f".before-{version}.duckdb"))
+
+
+def _apply(connection: duckdb.DuckDBPyConnection, version: int, name: str) -> None:
     connection.execute("BEGIN")
     try:
         connection.execute(sql_text(name))
@@ -106,7 +113,6 @@ def _apply(connection: duckdb.DuckDBPyConnection, path: Path, version: int, name
     except BaseException:
         roll_back(connection)
         raise
-    connection.execute("CHECKPOINT")
 
 
 def _new_tables(connection: duckdb.DuckDBPyConnection) -> set[str]:

@@ -14,9 +14,9 @@ import duckdb
 
 from billing_core.errors import TollbookError
 from pipelines.books.objects import fsync_folder
-from pipelines.warehouse.checks import replace_views
 from pipelines.warehouse.comments import describe_publication
 from pipelines.warehouse.script import roll_back, rows, scalar
+from pipelines.warehouse.views import replace_views, views_stand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +47,7 @@ WHOLE = (
     "audit.admin_actions",
     "audit.schema_versions",
     "audit.verifications",
+    "audit.view_versions",
     "books.account_heads",
     "books.credits_waiting",
     "books.rates",
@@ -168,7 +169,8 @@ def _bring_forward(connection: duckdb.DuckDBPyConnection) -> None:
             " (SELECT max(version) FROM audit.schema_versions) AS schema_version FROM audit.postings"
         )
         connection.execute("USE published")
-        replace_views(connection)
+        if not views_stand(connection):
+            replace_views(connection)
         describe_publication(connection)
         _describe(connection)
         connection.execute("COMMIT")

@@ -255,7 +255,6 @@ def test_credit_history(world: World) -> None:
     world.add("c.jsonl", lines(CREDIT), profile)
     world.read()
     world.post()
-    world.con.execute("UPDATE books.credits SET currency = 'usd'")
     world.add("d.jsonl", lines(CREDIT, CREDIT | {"amount_cents": 501}), profile)
     world.read()
     assert dispositions(world, "credits") == ["duplicate", "conflict"]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from pipelines.intake.profiles import Profile, load_profile, parse_profile
 from pipelines.intake.reading import read_posting
 from pipelines.intake.sources import FileToRead, ReadContext, ReadResult, Source
+from tests.empty_warehouse import place_warehouse
 
-MIGRATION = Path(__file__).parents[2] / "pipelines" / "warehouse" / "sql" / "migrations" / "0001_books.sql"
+if TYPE_CHECKING:
+    from pathlib import Path
+
 CONTEXT = ReadContext(
     date(2026, 10, 5), date(2026, 9, 1), auto_create=True, books_welcome=True, metadata_keys=("team",)
 )
@@ -23,9 +25,9 @@ PLAIN = load_profile("tollbook", None)
 
 def open_books(path: Path) -> duckdb.DuckDBPyConnection:
     """An empty warehouse in a file."""
+    place_warehouse(path)
     con = duckdb.connect(str(path))
     con.execute("SET TimeZone = 'UTC'")
-    con.execute(MIGRATION.read_text("utf-8"))
     return con
 
 
@@ -110,7 +112,8 @@ class World:
         )
         self._insert(
             "books.credits",
-            f"SELECT *, {given}, uuid() AS transaction_id, effective_at AS posted_at FROM "
+            f"SELECT * REPLACE (coalesce(currency, 'usd') AS currency), {given}, uuid() AS transaction_id,"
+            " effective_at AS posted_at FROM "
             f"classified_credits WHERE disposition = 'accepted'",
         )
         self._insert(

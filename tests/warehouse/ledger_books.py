@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.billing import OpenBooks, bill_range, open_books
 from pipelines.books.folder import BooksFolder
 from pipelines.warehouse.checks import checks, failing_rows
+from tests.empty_warehouse import place_warehouse
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,6 +71,8 @@ class LedgerBooks:
         (self.root / "profiles/versions.toml").write_text(VERSIONS, encoding="utf-8")
         if self.rates:
             (self.root / "rates.toml").write_text(self.rates, encoding="utf-8")
+        if not self.folder.database.exists():
+            place_warehouse(self.folder.database)
 
     @property
     def folder(self) -> BooksFolder:
