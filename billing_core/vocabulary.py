@@ -101,6 +101,8 @@ class Reason(StrEnum):
     UNSIGNED = "unsigned"
     BAD_SIGNATURE = "bad_signature"
     UNREADABLE = "unreadable"
+    MISSING_MEMBER = "missing_member"
+    ENCRYPTED = "encrypted"
     # framing
     INVALID_UTF8 = "invalid_utf8"
     LINE_TOO_LONG = "line_too_long"
@@ -127,6 +129,7 @@ class Reason(StrEnum):
     INVALID_BOOLEAN = "invalid_boolean"
     INVALID_MONEY = "invalid_money"
     MISSING_USAGE = "missing_usage"
+    MISSING_FIELD = "missing_field"
     INCONSISTENT_USAGE = "inconsistent_usage"
     UNKNOWN_OPERATION = "unknown_operation"
     IMAGE_COUNT = "image_count"
@@ -143,5 +146,8 @@ class Reason(StrEnum):
     # ignored on purpose
     BEFORE_START = "before_start"
     NOT_A_LEAF = "not_a_leaf"
+    NOT_FINAL = "not_final"
+    NO_RECORDS = "no_records"
+    AGGREGATE = "aggregate"
     APP_USAGE_ROW = "app_usage_row"
     WELCOME_IN_BOOKS = "welcome_in_books"

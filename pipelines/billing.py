@@ -108,7 +108,7 @@ def configured_sources(folder: BooksFolder, config: BooksConfig, *, with_secrets
         block.name: _source(
             folder,
             block.name,
-            "usage",
+            USAGE_KINDS,
             block.path,
             block.profile,
             resolve_secret(block, folder) if with_secrets else None,
@@ -118,14 +118,24 @@ def configured_sources(folder: BooksFolder, config: BooksConfig, *, with_secrets
     patterns = {"credits": config.credits.path, "accounts": config.accounts.path}
     for kind, pattern in patterns.items():
         if pattern is not None:
-            sources[kind] = _source(folder, kind, kind, pattern, kind, None)
+            sources[kind] = _source(folder, kind, (kind,), pattern, kind, None)
     return sources
 
 
-def _source(folder: BooksFolder, name: str, kind: str, pattern: str, profile: str, secret: bytes | None) -> Source:
+USAGE_KINDS = ("usage", "provider_usage")
+"""What a [[usage]] block may read: calls, or what a provider says of them in sum."""
+
+
+def _source(
+    folder: BooksFolder, name: str, kinds: tuple[str, ...], pattern: str, profile: str, secret: bytes | None
+) -> Source:
     text, where = profile_text(profile, folder.root)
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return Source(name, kind, pattern, parse_profile(text, where), secret, profile, digest)
+    parsed = parse_profile(text, where)
+    if parsed.kind not in kinds:
+        wanted = " or ".join(f'"{kind}"' for kind in kinds)
+        raise ConfigurationError(f"{where}: key 'kind': source `{name}` needs {wanted}, got \"{parsed.kind}\"")
+    return Source(name, parsed.kind, pattern, parsed, secret, profile, digest)
 
 
 def survey(books: OpenBooks) -> Discovery:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from billing_core.vocabulary import Reason
 from pipelines.intake import classify_usage, mapping, records, sqltext
 from pipelines.intake.classify_usage import Shape, event_key, id_leaves, time_leaf
-from pipelines.intake.profiles import Constant
 from pipelines.intake.sqltext import BAD, NAIVE, NEGATIVE, RANGE, case_of, literal
 
 BIGGEST = 10**15
@@ -23,38 +22,30 @@ class Columns:
     integers: dict[str, tuple[int, int]]
     booleans: tuple[str, ...]
     times: tuple[str, ...]
+    money: tuple[str, ...] = ()
 
 
 def typed_sql(shape: Shape, columns: Columns, main_time: str) -> str:
     """Records with every column of `columns` typed, `main_time` from [time], account_id, and status columns s_*."""
     profile = shape.profile
     leaves = mapping.want_all(profile, ())
-    found = (
-        {f"x_id{k}": leaves.first_of(paths, empty_is_absent=True) for k, paths in enumerate(profile.dedup)}
-        if isinstance(profile.dedup, tuple)
-        else {}
-    )
-    account = [leaves.first_of(profile.account.try_, empty_is_absent=True)] if profile.account.try_ else []
-    account += [sqltext.json_literal(profile.account.constant)] if profile.account.constant else []
-    found["x_account_id"] = f"coalesce({', '.join(account)})" if len(account) > 1 else account[0]
+    found = classify_usage.ids(leaves, profile)
+    found["x_account_id"] = classify_usage.account_leaf(leaves, profile)
     for column in (*columns.texts, *columns.integers, *columns.booleans):
-        found["x_" + column] = mapping.field_leaf(leaves, profile, column, empty_is_absent=column in columns.texts)
-    found["x_" + main_time] = time_leaf(shape.flags, leaves, profile)
-    for column in columns.times:
-        rule = profile.fields.get(column)
-        found["x_" + column] = (
-            "NULL::VARCHAR"
-            if rule is None or isinstance(rule, Constant)
-            else time_leaf(shape.flags, leaves, profile, rule)
+        found["x_" + column] = mapping.field_leaf(
+            leaves, profile, column, empty_is_absent=column in columns.texts, integers=shape.integers
         )
+    found["x_" + main_time] = time_leaf(shape.flags, leaves, profile)
+    for column in columns.money:
+        found["x_" + column] = classify_usage.money_leaf(shape, leaves, column)
+    for column in columns.times:
+        paths = mapping.plain_paths(profile, column)
+        found["x_" + column] = time_leaf(shape.flags, leaves, profile, paths) if paths else "NULL::VARCHAR"
     found["is_leaf"] = mapping.membership(leaves, profile.leaf) if profile.leaf else "true"
     found["is_welcome"] = mapping.membership(leaves, profile.welcome) if profile.welcome else "false"
     step = (
-        f"SELECT i, line_no, record_no, body, is_blank, shape, {_aliased(found)} FROM "
+        f"SELECT i, file_id, line_no, record_no, line, body, o, is_blank, shape, {_aliased(found)} FROM "
         f"({records.parsed_sql(profile, leaves, shape.flags)})"
-    )
-    step = step.replace(
-        "SELECT i, line_no, record_no, body,", "SELECT i, file_id, line_no, record_no, line, body, o,", 1
     )
     return _typed(shape, columns, main_time, step)
 
@@ -65,8 +56,10 @@ def _typed(shape: Shape, columns: Columns, main_time: str, step: str) -> str:
     texts = {f"n_{column}": sqltext.number_text(f"x_{column}", shape.integers) for column in columns.integers}
     for column in times:
         texts[f"n_{column}"] = sqltext.time_text(f"x_{column}")
+    for column in columns.money:
+        texts[f"t_{column}"] = sqltext.time_text(f"x_{column}")
     values = {column: sqltext.text_of(f"x_{column}") for column in ("account_id", *columns.texts)}
-    plain: dict[str, str] = {}
+    plain = {f"n_{column}": sqltext.plain_decimal(f"t_{column}") for column in columns.money}
     statuses: dict[str, str] = {}
     for column, (low, high) in columns.integers.items():
         values[column] = sqltext.integer_of(f"n_{column}", low, high)
@@ -84,7 +77,9 @@ def _typed(shape: Shape, columns: Columns, main_time: str, step: str) -> str:
         values["event_key"] = event_key(shape.profile, shape.source, shape.file_sha256)
         parts = ", ".join(f"({sqltext.text_of(x)})" for x in id_leaves(shape.profile))
         values["own_id"] = f"concat_ws(':', {parts})"
-    checked = [*_identifiers(columns), *(name.removeprefix("x_") for name in id_leaves(shape.profile))]
+    # Of a bucket's dimensions some are flags or absent: they only have to be equal.
+    own_ids = () if shape.profile.kind == "provider_usage" else id_leaves(shape.profile)
+    checked = [*_identifiers(columns), *(name.removeprefix("x_") for name in own_ids)]
     numbers = f"SELECT *, {_aliased(plain)} FROM (SELECT *, {_aliased(texts)} FROM ({step}))"
     typed = f"SELECT *, {_aliased(statuses)} FROM (SELECT *, {_aliased(values)} FROM ({numbers}))"
     return f"SELECT *, {classify_usage.odd_text(checked)} AS odd_text FROM ({typed})"

@@ -17,6 +17,7 @@ from pipelines.intake.profiles import USAGE_COUNTS, USAGE_TEXTS, Profile
 from pipelines.intake.sqltext import BAD, NAIVE, NEGATIVE, RANGE, case_of, literal
 
 if TYPE_CHECKING:
+    from pipelines.intake.leaves import Leaves
     from pipelines.intake.sources import ReadContext
 
 MAX_TOKENS = 10**12
@@ -42,7 +43,7 @@ class Shape:
         return "text" if self.flags.text_values else self.profile.integers
 
 
-def mapped_sql(shape: Shape) -> tuple[str, mapping.Leaves]:
+def mapped_sql(shape: Shape) -> tuple[str, Leaves]:
     """One row per record: nullable mapped columns, reason, detail, and i, line_no, record_no, is_blank."""
     profile = shape.profile
     leaves = mapping.want_all(profile, shape.context.metadata_keys)
@@ -64,7 +65,8 @@ def mapped_sql(shape: Shape) -> tuple[str, mapping.Leaves]:
 
 
 def _text_columns(profile: Profile) -> list[str]:
-    return ["account_id", *mapped(profile, USAGE_TEXTS), *(name.removeprefix("x_") for name in id_leaves(profile))]
+    names = (*id_leaves(profile), *other_id_leaves(profile))
+    return ["account_id", *mapped(profile, USAGE_TEXTS), *(name.removeprefix("x_") for name in names)]
 
 
 def id_leaves(profile: Profile) -> list[str]:
@@ -72,32 +74,57 @@ def id_leaves(profile: Profile) -> list[str]:
     return [f"x_id{k}" for k in range(len(profile.dedup))] if isinstance(profile.dedup, tuple) else []
 
 
-def _leaves(shape: Shape, leaves: mapping.Leaves) -> dict[str, str]:
+def other_id_leaves(profile: Profile) -> list[str]:
+    """Names of the leaf columns that hold the id values of a record without those of `dedup`."""
+    return [f"x_alt{k}" for k in range(len(profile.dedup_else.columns))] if profile.dedup_else else []
+
+
+def _leaves(shape: Shape, leaves: Leaves) -> dict[str, str]:
     profile = shape.profile
     found: dict[str, str] = {}
-    if isinstance(profile.dedup, tuple):
-        found.update(
-            {f"x_id{k}": leaves.first_of(paths, empty_is_absent=True) for k, paths in enumerate(profile.dedup)}
-        )
-    account = [leaves.first_of(profile.account.try_, empty_is_absent=True)] if profile.account.try_ else []
-    account += [sqltext.json_literal(profile.account.constant)] if profile.account.constant else []
-    found["x_account_id"] = f"coalesce({', '.join(account)})" if len(account) > 1 else account[0]
+    found.update(ids(leaves, profile))
+    found["x_account_id"] = account_leaf(leaves, profile)
     for column in mapped(profile, USAGE_TEXTS):
         found["x_" + column] = mapping.field_leaf(leaves, profile, column, empty_is_absent=True)
     for column in (*mapped(profile, USAGE_COUNTS), "success", "error_message"):
-        found["x_" + column] = mapping.field_leaf(leaves, profile, column)
+        found["x_" + column] = mapping.field_leaf(leaves, profile, column, integers=shape.integers)
     found["x_time"] = time_leaf(shape.flags, leaves, profile)
     found["x_reported_cost"] = _money_leaf(shape, leaves)
-    found["x_version"] = leaves.first_of(profile.version, empty_is_absent=True) if profile.version else "NULL::VARCHAR"
+    found["x_version"] = (
+        mapping.first_of(leaves, profile.version, empty_is_absent=True) if profile.version else "NULL::VARCHAR"
+    )
     operation = profile.operation.paths if profile.operation else ()
     found.update({f"x_op{k}": leaves.leaf(path) for k, path in enumerate(operation)})
     for name, rule in (("gateway_cache_hit", profile.gateway_cache_hit), ("cancelled", profile.cancelled)):
         found[name] = mapping.membership(leaves, rule) if rule else "NULL::BOOLEAN"
     found["failed"] = mapping.membership(leaves, profile.error) if profile.error else "false"
-    found["error_known"] = f"{leaves.first_of(profile.error.path)} IS NOT NULL" if profile.error else "false"
+    found["error_known"] = mapping.is_stated(leaves, profile.error) if profile.error else "false"
     found["is_leaf"] = mapping.membership(leaves, profile.leaf) if profile.leaf else "true"
+    found["leaf_stated"] = mapping.is_stated(leaves, profile.leaf) if profile.leaf else "false"
+    found["not_final"] = mapping.membership(leaves, profile.not_final) if profile.not_final else "false"
     found["request_metadata"] = mapping.metadata_json(leaves, profile, shape.context.metadata_keys)
     return found
+
+
+def ids(leaves: Leaves, profile: Profile) -> dict[str, str]:
+    """The leaves of the id columns by name, and of those that stand in where one of them is absent."""
+    found: dict[str, str] = {}
+    if isinstance(profile.dedup, tuple):
+        for k, paths in enumerate(profile.dedup):
+            found[f"x_id{k}"] = mapping.first_of(leaves, paths, empty_is_absent=True)
+    if profile.dedup_else is not None:
+        for k, paths in enumerate(profile.dedup_else.columns):
+            leaf = mapping.first_of(leaves, paths, empty_is_absent=True)
+            found[f"x_alt{k}"] = f"lower({leaf})" if profile.dedup_else.lower else leaf
+    return found
+
+
+def account_leaf(leaves: Leaves, profile: Profile) -> str:
+    """The leaf of the account; NULL for a kind without accounts."""
+    rule = profile.account
+    found = [mapping.first_of(leaves, rule.try_, empty_is_absent=True)] if rule and rule.try_ else []
+    found += [sqltext.json_literal(rule.constant)] if rule and rule.constant else []
+    return f"coalesce({', '.join(found)})" if len(found) > 1 else (found or ["NULL::VARCHAR"])[0]
 
 
 def mapped(profile: Profile, columns: tuple[str, ...]) -> list[str]:
@@ -106,7 +133,7 @@ def mapped(profile: Profile, columns: tuple[str, ...]) -> list[str]:
 
 
 def time_leaf(
-    flags: records.BatchFlags, leaves: mapping.Leaves, profile: Profile, paths: tuple[tuple[str, ...], ...] = ()
+    flags: records.BatchFlags, leaves: Leaves, profile: Profile, paths: tuple[tuple[str, ...], ...] = ()
 ) -> str:
     """The leaf of a time, with the line's own digits where the batch holds long numbers."""
     found = [f"nullif({leaves.leaf(path)}, '\"\"')" for path in paths or profile.time.path]
@@ -116,11 +143,16 @@ def time_leaf(
     return f"coalesce({', '.join(found)})" if len(found) > 1 else found[0]
 
 
-def _money_leaf(shape: Shape, leaves: mapping.Leaves) -> str:
-    rule = shape.profile.fields.get("reported_cost")
-    if not isinstance(rule, tuple) or not shape.flags.long_numbers:
-        return mapping.field_leaf(leaves, shape.profile, "reported_cost", empty_is_absent=True)
-    found = [sqltext.exact_number(f"nullif({leaves.leaf(path)}, '\"\"')", path[-1]) for path in rule]
+def _money_leaf(shape: Shape, leaves: Leaves) -> str:
+    return money_leaf(shape, leaves, "reported_cost")
+
+
+def money_leaf(shape: Shape, leaves: Leaves, column: str) -> str:
+    """The leaf of an amount, with the line's own digits where the batch holds long numbers."""
+    paths = mapping.plain_paths(shape.profile, column)
+    if not paths or not shape.flags.long_numbers:
+        return mapping.field_leaf(leaves, shape.profile, column, empty_is_absent=True)
+    found = [sqltext.exact_number(f"nullif({leaves.leaf(path)}, '\"\"')", path[-1]) for path in paths]
     return f"coalesce({', '.join(found)})" if len(found) > 1 else found[0]
 
 
@@ -178,8 +210,8 @@ def _values(shape: Shape) -> dict[str, str]:
     found["error_message"] = f"left({sqltext.word_of('x_error_message')}, {ERROR_MESSAGE_CHARACTERS})"
     found["operation_type"] = _operation(profile)
     found["event_key"] = event_key(profile, shape.source, shape.file_sha256)
-    found |= {name.removeprefix("x_"): sqltext.text_of(name) for name in id_leaves(profile)}
-    return found
+    names = (*id_leaves(profile), *other_id_leaves(profile))
+    return found | {name.removeprefix("x_"): sqltext.text_of(name) for name in names}
 
 
 def odd_text(columns: list[str]) -> str:
@@ -206,10 +238,18 @@ def event_key(profile: Profile, source: str, file_sha256: str) -> str:
         return f"unhex(sha256({head} || {where} || line_no || '\",\"' || record_no || '\"]'))"
     if isinstance(profile.dedup, str) or profile.dedup is None:
         return f"unhex(sha256({head} || to_json(body)::VARCHAR || ']'))"
-    ids = " || ',' || ".join(
-        f"(CASE WHEN starts_with({x}, '\"') THEN {x} ELSE '\"' || {x} || '\"' END)" for x in id_leaves(profile)
-    )
-    return f"unhex(sha256({head} || {ids} || ']'))"
+    own = _hashed(head, id_leaves(profile), absent_counts=profile.kind == "provider_usage")
+    others = other_id_leaves(profile)
+    return f"coalesce({own}, {_hashed(head, others, absent_counts=False)})" if others else own
+
+
+def _hashed(head: str, leaves: list[str], *, absent_counts: bool) -> str:
+    """The key of the given id values; where `absent_counts` an absent one is a value of its own."""
+    values = [f"(CASE WHEN starts_with({x}, '\"') THEN {x} ELSE '\"' || {x} || '\"' END)" for x in leaves]
+    if absent_counts:
+        values = [f"coalesce({value}, 'null')" for value in values]
+    joined = " || ',' || ".join(values)
+    return f"unhex(sha256({head} || {joined} || ']'))"
 
 
 def _json(text: str) -> str:
@@ -232,8 +272,8 @@ def _version(profile: Profile) -> str:
 
 def _operation(profile: Profile) -> str:
     """The mapped word; '' where none decides, NULL where the deciding one is unknown."""
-    if profile.operation is None:
-        return f"'{Operation.CHAT}'"
+    if profile.operation is None or profile.operation.constant:
+        return literal(profile.operation.constant or "") if profile.operation else f"'{Operation.CHAT}'"
     own = profile.operation.map
     words = {
         **{key: str(value) for key, value in OPERATION_ALIASES.items()},
@@ -252,13 +292,15 @@ def _operation(profile: Profile) -> str:
 
 def _reason(shape: Shape) -> str:
     profile, counts = shape.profile, mapped(shape.profile, USAGE_COUNTS)
-    ids = id_leaves(profile)
     window_end = f"(DATE '{shape.context.billing_date.isoformat()}' + INTERVAL 2 DAY)::TIMESTAMPTZ"
-    pairs = [("shape IS NOT NULL", "shape"), ("is_blank", "NULL"), ("NOT is_leaf", f"'{Reason.NOT_A_LEAF}'")]
-    pairs += [(f"{x} IS NULL", f"'{Reason.MISSING_ID}'") for x in ids]
-    pairs += [(sqltext.text_is_bad(x), f"'{Reason.INVALID_TEXT}'") for x in ids]
+    pairs = [("shape IS NOT NULL", "shape"), ("is_blank", "NULL")]
+    pairs += [("NOT is_leaf AND leaf_stated", f"'{Reason.NOT_A_LEAF}'")] if profile.leaf else []
+    pairs += [("not_final", f"'{Reason.NOT_FINAL}'")] if profile.not_final else []
+    pairs += id_reasons(profile)
     pairs += [("version IS NULL", f"'{Reason.INVALID_VERSION}'")] if profile.version else []
     pairs += time_reasons("n_time", "s_time", "occurred_at", window_end)
+    # What says nothing of its own kind must at least be a whole record before it may be left out.
+    pairs += [("NOT is_leaf", f"'{Reason.NOT_A_LEAF}'")] if profile.leaf else []
     pairs.append(
         (f"occurred_at < TIMESTAMPTZ '{shape.context.start.isoformat()} 00:00:00+00'", f"'{Reason.BEFORE_START}'")
     )
@@ -269,6 +311,17 @@ def _reason(shape: Shape) -> str:
     pairs.append(("x_reported_cost IS NOT NULL AND reported_cost_nanousd IS NULL", f"'{Reason.AMOUNT_OUT_OF_RANGE}'"))
     pairs.append(("operation_type IS NULL", f"'{Reason.UNKNOWN_OPERATION}'"))
     return case_of(pairs)
+
+
+def id_reasons(profile: Profile) -> list[tuple[str, str]]:
+    """The reasons of id columns; those of `dedup_else` count where one of `dedup` is absent."""
+    first, others = id_leaves(profile), other_id_leaves(profile)
+    absent = [f"{x} IS NULL" for x in first]
+    if others and absent:
+        alternatives = " OR ".join(f"{x} IS NULL" for x in others)
+        absent = [f"({' OR '.join(absent)}) AND ({alternatives})"]
+    pairs = [(test, f"'{Reason.MISSING_ID}'") for test in absent]
+    return pairs + [(sqltext.text_is_bad(x), f"'{Reason.INVALID_TEXT}'") for x in (*first, *others)]
 
 
 def time_reasons(text: str, status: str, value: str, window_end: str) -> list[tuple[str, str]]:

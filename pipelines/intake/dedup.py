@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from billing_core.vocabulary import Disposition, Reason
-from pipelines.intake import classify_accounts, classify_credits, finalise, versions
+from pipelines.intake import classify_accounts, classify_credits, classify_provider, finalise, versions
 from pipelines.intake.finalise import content_json
 
 if TYPE_CHECKING:
@@ -27,6 +27,10 @@ CONTENT_OF = {"usage": finalise.CONTENT, "credits": classify_credits.CONTENT, "a
 
 def resolve(con: DuckDBPyConnection, kind: str, context: ReadContext) -> None:
     """Give every repeated record of a kind its disposition: duplicate, conflict or superseded."""
+    if kind == "provider_usage":
+        _repeats_of_quarantined(con, kind)
+        _newer_buckets(con)
+        return
     if kind == "usage":
         versions.resolve(con, auto_create=context.auto_create)
     _repeats_of_quarantined(con, kind)
@@ -72,6 +76,35 @@ def _repeats_of_quarantined(con: DuckDBPyConnection, kind: str) -> None:
         f"AND q.kind = '{kind}'"
     )
     con.execute("DROP TABLE repeated_quarantine")
+
+
+def _newer_buckets(con: DuckDBPyConnection) -> None:
+    """A record of a bucket with the figures that stood for it before is a duplicate; other figures replace those.
+
+    Good records that are new end as ignored, `aggregate`.
+    """
+    con.execute(
+        f"""CREATE OR REPLACE TEMP TABLE bucket_verdicts AS
+        WITH mine AS (
+            SELECT row_id, event_key, {classify_provider.content()} AS content FROM classified_provider_usage
+            WHERE disposition = '{Disposition.ACCEPTED}'
+        ), everything AS (
+            SELECT row_id, event_key, content FROM mine UNION ALL
+            SELECT NULL, h.bucket_key, {classify_provider.content("h.")} FROM books.provider_usage_current h
+            WHERE h.bucket_key IN (SELECT event_key FROM mine)
+        ), ordered AS (
+            SELECT row_id, content, lag(content) OVER (PARTITION BY event_key ORDER BY row_id NULLS FIRST) AS before
+            FROM everything
+        )
+        SELECT row_id, coalesce(content = before, false) AS is_repeat FROM ordered WHERE row_id IS NOT NULL"""
+    )
+    con.execute(
+        f"""UPDATE classified_provider_usage c SET
+            disposition = CASE WHEN v.is_repeat THEN '{Disposition.DUPLICATE}' ELSE '{Disposition.IGNORED}' END,
+            reason = CASE WHEN NOT v.is_repeat THEN '{Reason.AGGREGATE}' END
+        FROM bucket_verdicts v WHERE v.row_id = c.row_id"""
+    )
+    con.execute("DROP TABLE bucket_verdicts")
 
 
 def _same_place(left: str, right: str) -> str:

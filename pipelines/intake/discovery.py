@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Discovery", "FoundFile", "KnownFile", "SourceLike", "Waiting", "changed_since", "discover", "due"]
 
-_KIND_ORDER = {"accounts": 0, "credits": 1, "usage": 2}
+_KIND_ORDER = {"accounts": 0, "credits": 1, "usage": 2, "provider_usage": 3}
+_DATED_WHEN_SEEN = ("usage", "provider_usage")
 _NS_PER_SECOND = 1_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CHUNK_BYTES = 1 << 16
@@ -183,7 +184,7 @@ class _Search:
 
     def _found(self, path: str, source: SourceLike, hashed: Hashed) -> FoundFile:
         in_path = date_of_path(path)
-        undated = in_path is None and source.kind == "usage"
+        undated = in_path is None and source.kind in _DATED_WHEN_SEEN
         file_date = in_path or self.start
         if undated:
             file_date = self.seen.get((source.name, hashed.sha256), self.now.astimezone(UTC).date())

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from billing_core.vocabulary import Disposition, Operation, Reason
 from pipelines.intake.classify_usage import MAX_TOKENS
+from pipelines.intake.profiles import USAGE_COUNTS, USAGE_TEXTS
 from pipelines.intake.sqltext import case_of
 
 KEPT = (
@@ -13,7 +14,10 @@ KEPT = (
     "image_size", "image_quality", "reported_billable_tokens", "reported_cost_nanousd", "error_message",
     "request_metadata", "occurred_at",
 )  # fmt: skip
-IGNORED = (Reason.BEFORE_START, Reason.NOT_A_LEAF, Reason.APP_USAGE_ROW, Reason.WELCOME_IN_BOOKS)
+IGNORED = (
+    Reason.BEFORE_START, Reason.NOT_A_LEAF, Reason.NOT_FINAL, Reason.NO_RECORDS, Reason.APP_USAGE_ROW,
+    Reason.WELCOME_IN_BOOKS, Reason.AGGREGATE,
+)  # fmt: skip
 IDENTITY = ("row_id", "source", "file_id", "line_no", "record_no", "event_key", "version", "retried")
 CONTENT = (
     "account_id", "user_id", "workspace_id", "project_id", "content_piece_id", "operation_type", "provider", "model",
@@ -24,11 +28,12 @@ CONTENT = (
 )  # fmt: skip
 """What makes two records of one key the same event: the columns that the books keep, but request_metadata, which
 depends on the configuration of the day."""
+_MAY_BE_REQUIRED = (*USAGE_TEXTS, *USAGE_COUNTS)
 _COUNTS = ("reasoning_tokens", "audio_input_tokens", "audio_output_tokens", "image_input_tokens", "image_output_tokens")
 
 
 def finalised_sql(relation: str, *, auto_create: bool) -> str:
-    """Rows of classified_usage (by name) from rows of mapped records with source, file_id, row_id and convention."""
+    """Rows of classified_usage (by name) from mapped records with source, file_id, row_id, conventions and required."""
     writes = (
         f"SELECT *, coalesce(cache_read_tokens, 0) AS cr, coalesce(cache_write_1h_tokens, 0) AS w1, "
         f"coalesce(cache_write_5m_tokens, "
@@ -38,9 +43,9 @@ def finalised_sql(relation: str, *, auto_create: bool) -> str:
         f"FROM ({relation})"
     )
     totals = (
-        "SELECT *, CASE WHEN convention = 'disjoint' OR (convention = 'auto' AND cr + w5 + w1 > "
+        "SELECT *, CASE WHEN input_convention = 'disjoint' OR (input_convention = 'auto' AND cr + w5 + w1 > "
         "own_in) THEN own_in + cr + w5 + w1 "
-        "ELSE own_in END AS total_in, CASE WHEN convention = 'disjoint' OR (convention = 'auto' AND "
+        "ELSE own_in END AS total_in, CASE WHEN output_convention = 'disjoint' OR (output_convention = 'auto' AND "
         "own_reasoning > own_out) "
         f"THEN own_out + own_reasoning ELSE own_out END AS total_out, coalesce(success, true) AS ok FROM ({writes})"
     )
@@ -68,6 +73,12 @@ def _reason(*, auto_create: bool) -> str:
         ("account_id IS NULL", f"'{Reason.MISSING_ACCOUNT}'"),
         (f"ok AND NOT {image} AND input_tokens IS NULL AND output_tokens IS NULL", f"'{Reason.MISSING_USAGE}'"),
         (
+            "required IS NOT NULL AND ok AND ("
+            + " OR ".join(f"({column} IS NULL AND contains(required, ',{column},'))" for column in _MAY_BE_REQUIRED)
+            + ")",
+            f"'{Reason.MISSING_FIELD}'",
+        ),
+        (
             f"total_in > {MAX_TOKENS} OR total_out > {MAX_TOKENS} OR cr + w5 + w1 > {MAX_TOKENS}",
             f"'{Reason.COUNT_OUT_OF_RANGE}'",
         ),
@@ -94,6 +105,11 @@ def _detail() -> str:
         ("reason IS NULL OR detail IS NOT NULL", "detail"),
         (f"reason = '{Reason.UNKNOWN_ACCOUNT}'", "account_id"),
     ]
+    missing = ", ".join(
+        f"CASE WHEN {column} IS NULL AND contains(required, ',{column},') THEN '{column}' END"
+        for column in _MAY_BE_REQUIRED
+    )
+    pairs.append((f"reason = '{Reason.MISSING_FIELD}'", f"concat_ws(', ', {missing})"))
     pairs += [(f"reason = '{Reason.INCONSISTENT_USAGE}' AND {test}", f"'{text}'") for test, text in _SUBSETS]
     return case_of(pairs, "detail")
 

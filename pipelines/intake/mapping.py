@@ -1,102 +1,92 @@
-"""The paths of a profile as one parse of each record: every leaf that the profile names, by SQL expression."""
+"""The rules of a profile as SQL expressions over the leaves of a record: columns, conditions, metadata."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from pipelines.intake.profiles import Constant, KeyPath, Membership, Profile
+from pipelines.intake.leaves import Leaves
+from pipelines.intake.paths import KeyPath, json_list_path
+from pipelines.intake.profile_rules import Conditional, Constant, Count, Membership, Sum, Term
 from pipelines.intake.sqltext import json_literal, literal, word_of
+from pipelines.intake.sums import sum_leaf, want_terms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pipelines.intake.profile_rules import AnyOf, Scalar
+    from pipelines.intake.profiles import Profile
 
 
-@dataclass
-class _Node:
-    wanted: bool = False
-    children: dict[str, _Node] = field(default_factory=dict)
+def values_sql(values: Iterable[Scalar]) -> str:
+    """The values of a condition as a list of SQL literals."""
+    return ", ".join(literal(str(value).lower() if isinstance(value, bool) else str(value)) for value in values)
 
 
-def _json_path(path: KeyPath) -> str:
-    return "$" + "".join('."' + key.replace("\\", "\\\\").replace('"', '\\"') + '"' for key in path)
+def first_of(leaves: Leaves, terms: Sequence[Term], *, empty_is_absent: bool = False) -> str:
+    """The first value that is present and not null; for texts an empty one counts as absent."""
+    found = [_term(leaves, term) for term in terms]
+    if empty_is_absent:
+        found = [f"nullif({leaf}, '\"\"')" for leaf in found]
+    return found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
 
 
-class Leaves:
-    """Collects the paths in use; then `schema` is the shape for one `from_json`, `leaf(path)` each value's expression.
-
-    A path that a struct cannot carry (inside another wanted path, or beside a key that differs only in case) is
-    extracted by itself.
-    """
-
-    def __init__(self) -> None:
-        self._root = _Node()
-        self._separate: dict[KeyPath, None] = {}
-
-    def want(self, path: KeyPath) -> None:
-        """Make sure `leaf(path)` will work."""
-        node = self._root
-        for key in path:
-            twin = next((k for k in node.children if k != key and k.casefold() == key.casefold()), None)
-            if twin is not None or node.wanted or '"' in key or "\\" in key:
-                self._separate[path] = None
-                return
-            node = node.children.setdefault(key, _Node())
-        if node.children:
-            self._separate[path] = None
-        else:
-            node.wanted = True
-
-    def schema(self) -> str:
-        """The shape that `from_json` reads, as an SQL literal; NULL-safe when nothing is wanted."""
-        shape = _shape(self._root)
-        return literal(json.dumps(shape or {"": "JSON"}, ensure_ascii=False))
-
-    def leaf(self, path: KeyPath) -> str:
-        """The leaf at a path, over a relation with columns f (the struct) and o (the object)."""
-        if path in self._separate:
-            return f"nullif(json_extract(o, {literal(_json_path(path))})::VARCHAR, 'null')"
-        return "f" + "".join('."' + key + '"' for key in path) + "::VARCHAR"
-
-    def first_of(self, paths: tuple[KeyPath, ...], *, empty_is_absent: bool = False) -> str:
-        """The first leaf that is present and not null; for texts an empty one counts as absent."""
-        leaves = [f"nullif({self.leaf(path)}, '\"\"')" if empty_is_absent else self.leaf(path) for path in paths]
-        return leaves[0] if len(leaves) == 1 else f"coalesce({', '.join(leaves)})"
-
-    def object_paths(self) -> list[str]:
-        """JSON paths of every object on the way to a leaf, the record first: where repeated keys would matter."""
-        found: dict[KeyPath, None] = {(): None}
-        found.update(dict.fromkeys(_inner_paths(self._root, ())))
-        for path in self._separate:
-            found.update({path[:depth]: None for depth in range(1, len(path))})
-        return [_json_path(path) for path in found]
+def _term(leaves: Leaves, term: Term) -> str:
+    if isinstance(term, Count):
+        first, items = json_list_path(term.count)
+        number = f"len(json_extract(o, {literal(items)}))::VARCHAR"
+        return f"CASE WHEN json_type(o, {literal(first)}) = 'ARRAY' THEN {number} END"
+    if isinstance(term, Constant):
+        return json_literal(term.const)
+    if isinstance(term, Conditional):
+        holds = f"{word_of(leaves.leaf(term.when))} IN ({values_sql(term.in_)})"
+        return f"CASE WHEN {holds} THEN {leaves.leaf(term.path)} END"
+    return leaves.leaf(term)
 
 
-def _shape(node: _Node) -> dict[str, object]:
-    shapes = {key: "JSON" if child.wanted else _shape(child) for key, child in node.children.items()}
-    return {key: shape for key, shape in shapes.items() if shape}
-
-
-def _inner_paths(node: _Node, prefix: KeyPath) -> list[KeyPath]:
-    found = []
-    for key, child in node.children.items():
-        if child.children:
-            found += [(*prefix, key), *_inner_paths(child, (*prefix, key))]
-    return found
-
-
-def membership(leaves: Leaves, rule: Membership) -> str:
-    """True where any of the rule's paths holds one of its values; never NULL."""
-    values = ", ".join(literal(str(value).lower() if isinstance(value, bool) else str(value)) for value in rule.in_)
-    tests = [f"coalesce({word_of(leaves.leaf(path))} IN ({values}), false)" for path in rule.path]
+def membership(leaves: Leaves, rules: AnyOf) -> str:
+    """True where any path of any of the rules passes its test; never NULL."""
+    tests = [f"coalesce({_test(rule, leaves.leaf(path))}, false)" for rule in rules for path in rule.path]
     return "(" + " OR ".join(tests) + ")"
 
 
-def field_leaf(leaves: Leaves, profile: Profile, column: str, *, empty_is_absent: bool = False) -> str:
+def _test(rule: Membership, leaf: str) -> str:
+    if rule.present:
+        return f"nullif({leaf}, '\"\"') IS NOT NULL"
+    if rule.in_:
+        return f"{word_of(leaf)} IN ({values_sql(rule.in_)})"
+    number = f"try_cast({word_of(leaf)} AS BIGINT)"
+    bounds = [f"{number} >= {rule.min}"] if rule.min is not None else []
+    bounds += [f"{number} <= {rule.max}"] if rule.max is not None else []
+    return "(" + " AND ".join(bounds) + ")"
+
+
+def is_stated(leaves: Leaves, rules: AnyOf) -> str:
+    """True where a record says anything about a condition, whether it holds or not."""
+    stated = [leaves.leaf(path) for rule in rules if not rule.present for path in rule.path]
+    return f"coalesce({', '.join(stated)}) IS NOT NULL" if stated else "false"
+
+
+def field_leaf(
+    leaves: Leaves, profile: Profile, column: str, *, empty_is_absent: bool = False, integers: str = "strict"
+) -> str:
     """The leaf of a mapped column; NULL where the profile does not map it."""
     rule = profile.fields.get(column)
     if rule is None:
         return "NULL::VARCHAR"
     if isinstance(rule, Constant):
         return json_literal(rule.const)
-    return leaves.first_of(rule, empty_is_absent=empty_is_absent)
+    if isinstance(rule, Sum):
+        return sum_leaf(leaves, rule, integers)
+    return first_of(leaves, rule, empty_is_absent=empty_is_absent)
+
+
+def plain_paths(profile: Profile, column: str) -> tuple[KeyPath, ...]:
+    """The paths of a column that is mapped by paths alone, else none."""
+    rule = profile.fields.get(column)
+    if not isinstance(rule, tuple) or not all(isinstance(term, tuple) for term in rule):
+        return ()
+    return tuple(term for term in rule if isinstance(term, tuple))
 
 
 def want_all(profile: Profile, metadata_keys: tuple[str, ...]) -> Leaves:
@@ -105,43 +95,44 @@ def want_all(profile: Profile, metadata_keys: tuple[str, ...]) -> Leaves:
     rules = [
         profile.time.path,
         profile.version,
-        profile.account.try_,
+        profile.account.try_ if profile.account else None,
         profile.operation.paths if profile.operation else None,
     ]
-    rules += [
-        item.path
-        for item in (profile.leaf, profile.error, profile.gateway_cache_hit, profile.cancelled, profile.welcome)
-        if item
-    ]
-    rules += [
-        rule
-        for column, rule in profile.fields.items()
-        if column != "request_metadata" and not isinstance(rule, Constant)
-    ]
+    rules += [item.path for condition in _conditions(profile) for item in condition]
     rules += list(profile.dedup) if isinstance(profile.dedup, tuple) else []
+    rules += list(profile.dedup_else.columns) if profile.dedup_else else []
     for paths in rules:
         for path in paths or ():
             leaves.want(path)
-    for path in metadata_paths(profile):
+    for column, rule in profile.fields.items():
+        if column != "request_metadata":
+            want_terms(leaves, rule)
+    for path in plain_paths(profile, "request_metadata"):
         for key in metadata_keys:
             leaves.want((*path, key))
     return leaves
 
 
-def metadata_paths(profile: Profile) -> tuple[KeyPath, ...]:
-    """Where request_metadata may stand."""
-    rule = profile.fields.get("request_metadata")
-    return () if rule is None or isinstance(rule, Constant) else rule
+def _conditions(profile: Profile) -> list[AnyOf]:
+    found = (
+        profile.leaf,
+        profile.error,
+        profile.not_final,
+        profile.gateway_cache_hit,
+        profile.cancelled,
+        profile.welcome,
+    )
+    return [condition for condition in found if condition]
 
 
 def metadata_json(leaves: Leaves, profile: Profile, metadata_keys: tuple[str, ...]) -> str:
     """A JSON object of the allowed keys that are present, keys in the configured order; NULL when there is none."""
-    paths = metadata_paths(profile)
+    paths = plain_paths(profile, "request_metadata")
     if not paths or not metadata_keys:
         return "NULL::JSON"
     parts = []
     for key in metadata_keys:
-        value = leaves.first_of(tuple((*path, key) for path in paths))
+        value = first_of(leaves, tuple((*path, key) for path in paths))
         parts.append(f"{literal(json.dumps(key, ensure_ascii=False) + ':')} || {value}")
     return (
         f"CASE WHEN concat_ws(',', {', '.join(parts)}) <> '' THEN ('{{' || concat_ws(',', "

@@ -1,10 +1,7 @@
 """Source profiles: TOML files that say how the records of one kind of log map onto the books' columns.
 
-A *path* is a dotted text `"usage.prompt_tokens"`, or, where a key itself holds a dot, a list of the exact keys inside a
-list of paths: `[["gen_ai.usage", "input"]]`. A flat list of texts is always *several dotted paths tried in order*; the
-first one whose value is present and not null gives the value. So `["a.b", "c"]` is two paths and
-`[["a.b", "c"]]` is one.
-In `dedup` each item is one id column of the key; `"id|call_id"` takes the first of the two that is present.
+`paths` says what a path is, `profile_rules` what the tables of a profile hold. In `dedup` each item is one id column of
+the key; `"id|call_id"` takes the first of the two that is present.
 `records` is a dotted path whose exploded segments end in `[]`: `"resourceSpans[].scopeSpans[].spans[]"`.
 """
 
@@ -12,19 +9,31 @@ from __future__ import annotations
 
 import importlib.resources
 import tomllib
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from billing_core.errors import ConfigurationError
+from pipelines.intake.paths import KeyPath, Paths
+from pipelines.intake.profile_rules import (
+    AccountRule,
+    AnyOf,
+    Constant,
+    Convention,
+    ConventionRule,
+    DedupRule,
+    ElseRule,
+    FieldRule,
+    MoneyRule,
+    OperationRule,
+    Strict,
+    Sum,
+    TimeRule,
+    listed,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-KeyPath: TypeAlias = tuple[str, ...]
-_PATH_HELP = (
-    'a dotted text "a.b.c", or a list of paths tried in order (a path whose keys hold dots is itself a list of keys)'
-)
 
 USAGE_TEXTS = (
     "user_id", "workspace_id", "project_id", "content_piece_id", "provider", "model", "image_size", "image_quality",
@@ -43,163 +52,98 @@ ACCOUNT_FIELDS = (
     "user_id", "workspace_id", "plan", "currency", "status", "auto_recharge_enabled", "auto_recharge_threshold",
     "auto_recharge_amount", "stripe_customer_id", "default_payment_method_id", "updated_at", "reported_balance",
 )  # fmt: skip
+PROVIDER_TEXTS = (
+    "provider", "report", "model", "project_id", "workspace_id", "user_id", "api_key_id", "service_tier", "line_item",
+)  # fmt: skip
+PROVIDER_COUNTS = (
+    "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "audio_input_tokens",
+    "audio_output_tokens", "image_count", "requests",
+)  # fmt: skip
 FIELDS_OF_KIND: dict[str, frozenset[str]] = {
     "usage": frozenset((*USAGE_TEXTS, *USAGE_COUNTS, "reported_cost", "success", "error_message", "request_metadata")),
     "credits": frozenset(CREDIT_FIELDS),
     "accounts": frozenset(ACCOUNT_FIELDS),
+    "provider_usage": frozenset((*PROVIDER_TEXTS, *PROVIDER_COUNTS, "bucket_end", "cost")),
 }
+_USAGE_ONLY = ("version", "dedup_else", "operation", "error", "not_final", "gateway_cache_hit", "cancelled", "required")
+Texts = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else listed(value))]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
-def _one_path(value: object) -> KeyPath:
-    keys: list[object] = (
-        list(value.split(".")) if isinstance(value, str) else list(value) if isinstance(value, list) else []
-    )
-    if not keys or not all(isinstance(key, str) and key and key.isprintable() for key in keys):
-        message = f"expected {_PATH_HELP}, got {value!r}"
-        raise ValueError(message)
-    return tuple(str(key) for key in keys)
-
-
-def _paths(value: object) -> tuple[KeyPath, ...]:
-    if isinstance(value, tuple):
-        return value
-    if isinstance(value, str):
-        return (_one_path(value),)
-    if isinstance(value, list) and value:
-        return tuple(_one_path(item) for item in value)
-    message = f"expected {_PATH_HELP}, got {value!r}"
-    raise ValueError(message)
-
-
-def _dedup(value: object) -> object:
-    if isinstance(value, str) and value in ("line", "line_ordinal", "file_line"):
-        return value
-    if not isinstance(value, list) or not value:
-        message = f'expected "line", "line_ordinal", "file_line" or a list of the id columns\' paths, got {value!r}'
-        raise ValueError(message)
-    return tuple(
-        tuple(_one_path(text) for text in item.split("|")) if isinstance(item, str) else (_one_path(item),)
-        for item in value
-    )
-
-
-Paths = Annotated[tuple[KeyPath, ...], BeforeValidator(_paths)]
-Scalar: TypeAlias = str | bool | int
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Constant(_Strict):
-    """A column with the same value on every record: `provider = { const = "openai" }`."""
-
-    const: Scalar
-
-
-def _field(value: object) -> object:
-    if isinstance(value, dict):
-        return Constant.model_validate(value)
-    return value if isinstance(value, Constant) else _paths(value)
-
-
-FieldRule = Annotated[Constant | tuple[KeyPath, ...], BeforeValidator(_field)]
-
-
-class TimeRule(_Strict):
-    """When it happened. `unit` reads numbers and digit texts; ISO text with an offset is accepted in any unit."""
-
-    path: Paths
-    unit: Literal["iso", "s", "ms", "us", "ns"] = "iso"
-    naive_time: Literal["refuse", "UTC"] = "refuse"
-
-
-class AccountRule(_Strict):
-    """Who pays: the first of `try` with a non-empty value, else `constant`."""
-
-    try_: Paths | None = Field(default=None, alias="try")
-    constant: str | None = None
-
-    @model_validator(mode="after")
-    def _some(self) -> AccountRule:
-        if self.try_ is None and not self.constant:
-            message = "needs `try` (paths) or `constant` (an account id)"
-            raise ValueError(message)
-        return self
-
-
-class OperationRule(_Strict):
-    """What a call was for: the first of `paths` with a value that `map` does not send to "" decides.
-
-    A value that `map` sends to "image" beats every other one, wherever it stands. Words compare lower-cased.
-    """
-
-    paths: Paths
-    map: dict[str, Literal["generation", "refinement", "repurpose", "chat", "image", "prompt", ""]] = Field(
-        default_factory=dict
-    )
-
-
-class Membership(_Strict):
-    """True where the value at `path` equals one of `in` (texts compare exactly, numbers and booleans by their text)."""
-
-    path: Paths
-    in_: tuple[Scalar, ...] = Field(alias="in", strict=False)
-
-
-class MoneyRule(_Strict):
-    """The unit of reported_cost."""
-
-    unit: Literal["usd", "usd_cents", "nano_usd"] = "usd"
-
-
-DedupRule = Annotated[
-    Literal["line", "line_ordinal", "file_line"] | tuple[tuple[KeyPath, ...], ...], BeforeValidator(_dedup)
-]
-
-
-class Profile(_Strict):
+class Profile(Strict):
     """A source profile: how the records of one kind of file become columns of the books."""
 
-    kind: Literal["usage", "credits", "accounts"]
+    kind: Literal["usage", "credits", "accounts", "provider_usage"]
+    member: Texts = ()
     records: str | None = Field(default=None, pattern=r"^[^\s\[\]$\"'*]+(\[\][^\s\[\]$\"'*]*)*\[\]$")
+    carry: dict[Name, Annotated[Texts, Field(min_length=1)]] = Field(default_factory=dict)
+    pairs: dict[Name, str] = Field(default_factory=dict)
     dedup: DedupRule | None = None
+    dedup_else: ElseRule | None = None
     version: Paths | None = None
     time: TimeRule
-    convention: Literal["inclusive", "disjoint", "auto"] = "inclusive"
+    convention: ConventionRule = Convention()
     integers: Literal["strict", "float", "text"] = "strict"
-    account: AccountRule
+    account: AccountRule | None = None
     fields: dict[str, FieldRule] = Field(default_factory=dict)
+    required: Texts = ()
     operation: OperationRule | None = None
-    leaf: Membership | None = None
-    error: Membership | None = None
+    leaf: AnyOf | None = None
+    error: AnyOf | None = None
+    not_final: AnyOf | None = None
     money: MoneyRule = MoneyRule()
-    gateway_cache_hit: Membership | None = None
-    cancelled: Membership | None = None
-    welcome: Membership | None = None
+    gateway_cache_hit: AnyOf | None = None
+    cancelled: AnyOf | None = None
+    welcome: AnyOf | None = None
 
     @model_validator(mode="after")
     def _known_fields(self) -> Profile:
+        known = FIELDS_OF_KIND[self.kind]
         for name in self.fields:
-            if name not in FIELDS_OF_KIND[self.kind]:
-                known = ", ".join(sorted(FIELDS_OF_KIND[self.kind]))
-                message = f"fields.{name}: not a column of kind {self.kind!r}; known: {known}"
+            if name not in known:
+                message = f"fields.{name}: not a column of kind {self.kind!r}; known: {', '.join(sorted(known))}"
                 raise ValueError(message)
-        if self.kind == "accounts" and self.dedup is not None:
-            message = "dedup: versions of an account are told apart by account, updated_at and content; remove it"
-            raise ValueError(message)
-        if self.kind != "accounts" and self.dedup is None:
-            message = (
-                'dedup is missing and has no default: "line", "line_ordinal", "file_line" or the id columns\' paths'
-            )
-            raise ValueError(message)
-        if self.kind == "credits" and isinstance(self.dedup, str):
-            message = "dedup: a credit needs an id; give the id columns' paths"
-            raise ValueError(message)
-        if self.kind != "usage" and self.version is not None:
-            message = "version: only usage records have versions"
-            raise ValueError(message)
+        for name, rule in self.fields.items():
+            if isinstance(rule, Sum) and name not in (*USAGE_COUNTS, *PROVIDER_COUNTS):
+                message = f"fields.{name}: only a count can be a sum"
+                raise ValueError(message)
+        for name in self.required:
+            if name not in (*USAGE_TEXTS, *USAGE_COUNTS) or name not in self.fields:
+                message = f"required: {name!r} is not a text or count among the mapped [fields]"
+                raise ValueError(message)
         return self
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> Profile:
+        problem = _problem_of_kind(self)
+        if problem:
+            raise ValueError(problem)
+        return self
+
+
+def _problem_of_kind(profile: Profile) -> str | None:
+    """What a profile says that its kind has no use for, or leaves out that it needs."""
+    kind, dedup, given = profile.kind, profile.dedup, profile.model_fields_set
+    misplaced = [name for name in _USAGE_ONLY if name in given] if kind != "usage" else []
+    problems = {
+        "dedup: versions of an account are told apart by account, updated_at and content; remove it": (
+            kind == "accounts" and dedup is not None
+        ),
+        'dedup is missing and has no default: "line", "line_ordinal", "file_line" or the id columns\' paths': (
+            kind != "accounts" and dedup is None
+        ),
+        f"dedup: a record of kind {kind!r} needs an id; give the id columns' paths": (
+            kind in ("credits", "provider_usage") and isinstance(dedup, str)
+        ),
+        "key 'account' is missing": kind != "provider_usage" and profile.account is None,
+        f"{''.join(misplaced[:1])}: only usage records have it": bool(misplaced),
+        "dedup_else: needs id columns in `dedup`": profile.dedup_else is not None and isinstance(dedup, str),
+        "carry: needs `records`; without it every key of the line is at hand": (
+            bool(profile.carry) and profile.records is None
+        ),
+        "pairs: a name of `carry` cannot be used again": bool(set(profile.carry) & set(profile.pairs)),
+    }
+    return next((problem for problem, is_one in problems.items() if is_one), None)
 
 
 def parse_profile(text: str, where: str) -> Profile:
@@ -210,12 +154,13 @@ def parse_profile(text: str, where: str) -> Profile:
         message = f"{where}: not valid TOML: {error}"
         raise ConfigurationError(message) from None
     except ValidationError as error:
-        lines = [f"{where}: {_problem(item['loc'], item['type'], item['msg'])}" for item in error.errors()]
-        raise ConfigurationError("\n".join(lines)) from None
+        problems = dict.fromkeys(_problem(item["loc"], item["type"], item["msg"]) for item in error.errors())
+        raise ConfigurationError("\n".join(f"{where}: {problem}" for problem in problems)) from None
 
 
 def _problem(location: tuple[str | int, ...], kind: str, message: str) -> str:
-    key = ".".join(str(part) for part in location if part not in ("constrained-str", "literal", "tuple"))
+    internal = ("constrained-str", "literal", "tuple")
+    key = ".".join(str(part) for part in location if part not in internal and not str(part).startswith("tuple["))
     if kind == "extra_forbidden":
         return f"unknown key {key!r}; remove it or check its spelling"
     if kind == "missing":
@@ -230,6 +175,11 @@ def built_in_profiles() -> list[str]:
     return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
 
 
+def own_profiles(books_folder: Path | None) -> list[str]:
+    """Names of the user's profiles beside tollbook.toml, sorted."""
+    return sorted(path.stem for path in (books_folder / "profiles").glob("*.toml")) if books_folder is not None else []
+
+
 def profile_text(name: str, books_folder: Path | None) -> tuple[str, str]:
     """(TOML text, where it was found) of a profile: the user's `profiles/NAME.toml` first, then the built-in ones."""
     plain = name.replace("_", "").replace("-", "").isalnum()
@@ -241,10 +191,9 @@ def profile_text(name: str, books_folder: Path | None) -> tuple[str, str]:
         return (importlib.resources.files(__package__) / "profiles" / f"{name}.toml").read_text(
             "utf-8"
         ), f"built-in profile {name}"
-    own_names = sorted(p.stem for p in (books_folder / "profiles").glob("*.toml")) if books_folder is not None else []
     message = (
         f"profile {name!r} does not exist: neither profiles/{name}.toml beside tollbook.toml nor built in. "
-        f"Existing: {', '.join(own_names + built_in_profiles())}."
+        f"Existing: {', '.join(own_profiles(books_folder) + built_in_profiles())}."
     )
     raise ConfigurationError(message)
 
@@ -253,3 +202,16 @@ def load_profile(name: str, books_folder: Path | None) -> Profile:
     """The profile of that name, the user's own first; ConfigurationError lists what exists."""
     text, where = profile_text(name, books_folder)
     return parse_profile(text, where)
+
+
+__all__ = [
+    "Constant",
+    "KeyPath",
+    "Profile",
+    "Sum",
+    "built_in_profiles",
+    "load_profile",
+    "own_profiles",
+    "parse_profile",
+    "profile_text",
+]

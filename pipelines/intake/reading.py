@@ -16,6 +16,7 @@ from billing_core.vocabulary import Disposition
 from pipelines.intake import (
     classify_accounts,
     classify_credits,
+    classify_provider,
     classify_usage,
     dedup,
     finalise,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from pipelines.intake.sources import FileToRead, ReadContext, RetriedRecord, Source
 
-KINDS = ("accounts", "credits", "usage")
+KINDS = ("accounts", "credits", "usage", "provider_usage")
 _BATCH_BYTES = 64 * 1024 * 1024
 
 
@@ -213,11 +214,19 @@ class _Reader:
         auto_create = self._context.auto_create
         if self._kind == "accounts":
             return self._run(self._table, f"SELECT *, {where} FROM ({classify_accounts.classified_sql(shape)})")
+        if self._kind == "provider_usage":
+            return self._run(self._table, f"SELECT *, {where} FROM ({classify_provider.classified_sql(shape)})")
         if self._kind == "credits":
             return self._run(self._table, f"SELECT *, {where} FROM ({classify_credits.classified_sql(shape)})")
-        convention = literal(shape.profile.convention)
-        mapped = f"SELECT *, {where}, {convention} AS convention FROM ({classify_usage.mapped_sql(shape)[0]})"
-        if shape.profile.version is not None:
+        profile = shape.profile
+        convention = profile.convention
+        required = literal("," + ",".join(profile.required) + ",") if profile.required else "NULL::VARCHAR"
+        mapped = (
+            f"SELECT *, {where}, {literal(convention.input)} AS input_convention, "
+            f"{literal(convention.output)} AS output_convention, {required} AS required "
+            f"FROM ({classify_usage.mapped_sql(shape)[0]})"
+        )
+        if profile.version is not None:
             return self._run("pending_versions", mapped)
         return self._run(self._table, finalise.finalised_sql(mapped, auto_create=auto_create))
 

@@ -3,19 +3,22 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from billing_core.vocabulary import Reason
+from pipelines.intake.paths import json_list_path, json_path, one_path
 from pipelines.intake.sqltext import literal
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from pipelines.intake.mapping import Leaves
+    from pipelines.intake.leaves import Leaves
     from pipelines.intake.profiles import Profile
 
 _STRINGS = '"([^"\\\\]|\\\\.)*"'
+_PAIRS = '[{"key":"JSON","value":"JSON"}]'
 _FORBIDDEN = r"(?i)nan|inf|,\s*[\]}]"
 
 
@@ -64,25 +67,70 @@ def records_sql(profile: Profile, flags: BatchFlags, relation: str = "intake_bat
     )
     if profile.records is None or flags.records_given:
         return (
-            f"SELECT i, record_no, file_id, line_no, line, line AS body, o, is_blank, {problem} END AS "
-            f"shape FROM ({lines})"
+            f"SELECT i, record_no, file_id, line_no, line, line AS body, {_with_pairs('o', profile)} AS o, is_blank, "
+            f"{problem} END AS shape FROM ({lines})"
         )
-    path = literal("$" + "".join("." + part.replace("[]", "[*]") for part in profile.records.split(".")))
-    first = literal("$." + profile.records.split("[]", maxsplit=1)[0])
+    return _exploded(profile, lines, problem)
+
+
+def _exploded(profile: Profile, lines: str, problem: str) -> str:
+    """The records inside the lines; what the profile carries over from the line stands first in each."""
+    records = profile.records or ""
+    first, path = (literal(text) for text in json_list_path(records))
+    item = "item::VARCHAR"
+    for name, keys in reversed(profile.carry.items()):
+        values = [f"{literal(json.dumps(key) + ':')} || coalesce({_key_of('o', key)}, 'null')" for key in keys]
+        joined = " || ',' || ".join(values)
+        item = _with_first(item, name, f"'{{' || {joined} || '}}'")
+    # Where nothing is billed, a line without the list is an error message or a heading, not a lost call.
+    absent = f" OR json_type(o, {first}) IS NULL" if profile.kind == "provider_usage" else ""
     exploded = (
         f"SELECT *, unnest(items) AS item, generate_subscripts(items, 1)::INTEGER AS part FROM (SELECT *, "
         f"CASE WHEN len(found) > 0 THEN found ELSE [NULL]::JSON[] END AS items FROM (SELECT *, "
         f"json_extract(o, {path}) AS found, "
-        f"json_type(o, {first}) = 'ARRAY' AS has_array FROM ({lines})))"
+        f"coalesce(json_type(o, {first}) = 'ARRAY', false){absent} AS is_empty FROM ({lines})))"
+    )
+    shaped = (
+        f"SELECT i, part AS record_no, file_id, line_no, line, is_blank, is_object, "
+        f"CASE WHEN is_object THEN {item} ELSE coalesce(item::VARCHAR, line) END AS body, "
+        f"{problem} WHEN len(found) = 0 AND is_empty THEN '{Reason.NO_RECORDS}' WHEN len(found) = 0 "
+        f"THEN '{Reason.MISSING_RECORDS}' "
+        f"WHEN NOT is_object THEN '{Reason.NOT_AN_OBJECT}' END AS shape "
+        f"FROM (SELECT *, coalesce(starts_with(item::VARCHAR, '{{'), false) AS is_object FROM ({exploded}))"
     )
     return (
-        "SELECT i, part AS record_no, file_id, line_no, line, coalesce(item::VARCHAR, line) AS body, "
-        "CASE WHEN starts_with(item::VARCHAR, '{') THEN item::VARCHAR END AS o, "
-        "is_blank OR (o IS NOT NULL AND len(found) = 0 AND coalesce(has_array, false)) AS is_blank, "
-        f"{problem} WHEN len(found) = 0 AND coalesce(has_array, false) THEN NULL WHEN len(found) = 0 "
-        f"THEN '{Reason.MISSING_RECORDS}' "
-        f"WHEN NOT starts_with(item::VARCHAR, '{{') THEN '{Reason.NOT_AN_OBJECT}' END AS shape FROM ({exploded})"
+        f"SELECT i, record_no, file_id, line_no, line, body, is_blank, shape, "
+        f"CASE WHEN is_object THEN {_with_pairs('body', profile)} END AS o FROM ({shaped})"
     )
+
+
+def _key_of(record: str, key: str) -> str:
+    return f"json_extract({record}, {literal(json_path((key,)))})::VARCHAR"
+
+
+def _with_first(record: str, name: str, value: str) -> str:
+    """The text of an object with one more key before its own; a key of that name already there counts as repeated."""
+    head = literal("{" + json.dumps(name) + ":")
+    return (
+        f"{head} || {value} || CASE WHEN regexp_full_match(ltrim({record}), '\\{{\\s*\\}}') THEN '}}' "
+        f"ELSE ',' || substr(ltrim({record}), 2) END"
+    )
+
+
+def _with_pairs(record: str, profile: Profile) -> str:
+    """The record with each list of {key, value} that the profile names as one object more, its values bare.
+
+    A value that is an object of one member, as protocols write typed values, stands for that member.
+    """
+    found = record
+    for name, path in reversed(profile.pairs.items()):
+        at = literal(json_path(one_path(path)))
+        listed = f"from_json(json_extract({record}, {at}), '{_PAIRS}')"
+        value = "coalesce(json_extract(p.value, '$.*')[1]::VARCHAR, p.value::VARCHAR, 'null')"
+        named = f"list_filter({listed}, lambda p: json_type(p.key) = 'VARCHAR')"
+        texts = f"list_transform({named}, lambda p: p.key::VARCHAR || ':' || {value})"
+        found = _with_first(found, name, f"'{{' || coalesce(array_to_string({texts}, ','), '') || '}}'")
+    return found if found == record else f"CASE WHEN {record} IS NOT NULL THEN {found} END"
 
 
 def has_repeated_keys(con: DuckDBPyConnection, profile: Profile, leaves: Leaves) -> bool:

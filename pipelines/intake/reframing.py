@@ -6,8 +6,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from billing_core.vocabulary import Disposition
-from pipelines.intake import classify_accounts, classify_credits, finalise, records
+from pipelines.intake import classify_accounts, classify_credits, classify_provider, finalise, records
 from pipelines.intake.formats import batches
+from pipelines.intake.sqltext import literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,12 @@ HELD = f"('{Disposition.QUARANTINED}', '{Disposition.CONFLICT}')"
 
 def content_columns(kind: str) -> tuple[str, ...]:
     """The columns by which two records of a kind are the same."""
-    return {"usage": finalise.CONTENT, "credits": classify_credits.CONTENT, "accounts": classify_accounts.CONTENT}[kind]
+    return {
+        "usage": finalise.CONTENT,
+        "credits": classify_credits.CONTENT,
+        "accounts": classify_accounts.CONTENT,
+        "provider_usage": classify_provider.CONTENT,
+    }[kind]
 
 
 def _parsed(kind: str) -> str:
@@ -36,7 +42,7 @@ def keep_quarantined(
     """Copy the quarantined records of the registered batch, from `first_row` on, into quarantined_records."""
     pending = table == "pending_versions"
     held = (
-        "reason IS NOT NULL AND NOT is_blank AND reason NOT IN ('before_start', 'not_a_leaf')"
+        f"reason IS NOT NULL AND NOT is_blank AND reason NOT IN ({', '.join(literal(why) for why in finalise.IGNORED)})"
         if pending
         else f"disposition IN {HELD}"
     )

@@ -54,12 +54,13 @@ def _collect_posted(con: DuckDBPyConnection) -> None:
             AND event_key NOT IN (SELECT event_key FROM revised))
         SELECT f.* REPLACE (
             -- What the books hold includes the subsets; a source that states them apart is filled with its own terms.
-            CASE WHEN p.convention = 'disjoint' THEN f.input_tokens - f.cache_read_tokens - f.cache_write_5m_tokens
-                - f.cache_write_1h_tokens ELSE f.input_tokens END AS input_tokens,
-            CASE WHEN p.convention = 'disjoint' THEN f.output_tokens - f.reasoning_tokens
+            CASE WHEN p.input_convention = 'disjoint' THEN f.input_tokens - f.cache_read_tokens
+                - f.cache_write_5m_tokens - f.cache_write_1h_tokens ELSE f.input_tokens END AS input_tokens,
+            CASE WHEN p.output_convention = 'disjoint' THEN f.output_tokens - f.reasoning_tokens
                 ELSE f.output_tokens END AS output_tokens
         ), coalesce(v.version, 0) AS version FROM found f
-        JOIN (SELECT event_key, any_value(convention) AS convention FROM pending_versions GROUP BY event_key) p
+        JOIN (SELECT event_key, any_value(input_convention) AS input_convention,
+            any_value(output_convention) AS output_convention FROM pending_versions GROUP BY event_key) p
             USING (event_key)
         LEFT JOIN (
             SELECT event_key, max(version) AS version FROM books.usage_versions WHERE event_key IN {keys}

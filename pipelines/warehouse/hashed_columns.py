@@ -44,6 +44,12 @@ HASHED_COLUMNS: Mapping[int, Mapping[str, str]] = {
             "auto_recharge_amount stripe_customer_id default_payment_method_id created_at updated_at "
             "reported_balance file_id line_no posting_id"
         ),
+        "books.provider_usage": (
+            "provider report bucket_start bucket_end usage_date model input_tokens output_tokens cache_read_tokens "
+            "cache_write_tokens audio_input_tokens audio_output_tokens image_count requests cost_nanousd project_id "
+            "workspace_id user_id api_key_id service_tier line_item source bucket_key recorded_at file_id line_no "
+            "record_no posting_id"
+        ),
         "audit.usage_files": (
             "file_id source kind path sha256 size_bytes byte_from continues_file_id profile profile_sha256 "
             "file_date outcome reason first_line last_line received accepted duplicate superseded conflict "

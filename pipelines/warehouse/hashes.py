@@ -44,6 +44,7 @@ SEALED: tuple[Sealed, ...] = (
     Sealed("finance.credit_lots", "lot_id"),
     Sealed("books.credits", "transaction_id"),
     Sealed("books.account_versions", "account_id, file_id, line_no"),
+    Sealed("books.provider_usage", "file_id, line_no, record_no"),
     Sealed("audit.usage_files", "file_id"),
     Sealed("audit.quarantine", "file_id, line_no, record_no"),
     # A record that was simply accepted is in the books, and sealed there.
@@ -76,6 +77,7 @@ HISTORY: Mapping[str, str] = {
     "books.account_versions": "posting_id, file_id, line_no, account_id",
     "books.credits": "transaction_id",
     "books.credits_waiting": "transaction_id",
+    "books.provider_usage": "file_id, line_no, record_no",
     "books.rates": "rate_id, rate_version, book_sha256",
     "books.system_settings": "settings_version, effective_from",
     "books.token_accounts": "account_id",

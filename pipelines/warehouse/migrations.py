@@ -27,6 +27,7 @@ APPEND_ONLY = (
     "audit.verifications",
     "books.account_versions",
     "books.credits",
+    "books.provider_usage",
     "books.rates",
     "books.token_transactions",
     "books.token_usage",

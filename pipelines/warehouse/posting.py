@@ -63,6 +63,8 @@ def _post(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> Posti
     run_script(connection, f"posting/03_{'revisions' if accepted.later_versions else 'no_revisions'}.sql", parameters)
     if accepted.versioned:
         run_script(connection, "posting/04_versions.sql", parameters)
+    if accepted.buckets:
+        run_script(connection, "posting/04_provider_usage.sql", parameters)
     run_script(connection, "posting/05_due.sql", parameters)
     run_script(connection, "posting/05_entries.sql", parameters)
     _refuse_unknown_actions(connection)
@@ -82,19 +84,25 @@ def _post(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> Posti
 
 
 class _Accepted(NamedTuple):
-    """How many records of each kind were accepted, and of the calls how many name a version or replace a posted one."""
+    """How many records of each kind were accepted, and of the calls how many name a version or replace a posted one.
+
+    buckets: reports of providers that are new.
+    """
 
     credits: int
     usage: int
     later_versions: int
     versioned: int
+    buckets: int
 
 
 def _accepted(connection: duckdb.DuckDBPyConnection) -> _Accepted:
     found = rows(
         connection,
         "SELECT (SELECT count(*) FROM classified_credits WHERE disposition = 'accepted'), count(*),"
-        " count(*) FILTER (supersedes), count(version) FROM classified_usage WHERE disposition = 'accepted'",
+        " count(*) FILTER (supersedes), count(version),"
+        " (SELECT count(*) FROM classified_provider_usage WHERE reason = 'aggregate')"
+        " FROM classified_usage WHERE disposition = 'accepted'",
     )
     return _Accepted(*(int(str(value)) for value in found[0]))
 

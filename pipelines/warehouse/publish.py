@@ -34,6 +34,7 @@ GROWING = (
     "audit.check_results",
     "books.account_versions",
     "books.credits",
+    "books.provider_usage",
     "books.token_transactions",
     "books.token_usage",
     "books.usage_revisions",

@@ -168,7 +168,7 @@ def test_exploded_records_are_counted_one_by_one(world: World) -> None:
         (1, 2, "quarantined", "negative_count"),
         (1, 3, "ignored", "not_a_leaf"),
         (1, 4, "quarantined", "not_an_object"),
-        (2, 1, "blank", None),
+        (2, 1, "ignored", "no_records"),
         (3, 1, "quarantined", "missing_records"),
         (4, 1, "duplicate", None),
         (5, 1, "blank", None),

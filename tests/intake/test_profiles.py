@@ -18,7 +18,7 @@ GOOD = 'kind = "usage"\ndedup = ["id"]\n[time]\npath = "t"\n[account]\ntry = ["a
 @pytest.mark.parametrize("name", built_in_profiles())
 def test_built_in_profiles_are_valid(name: str) -> None:
     """All of them load."""
-    assert load_profile(name, None).kind in ("usage", "credits", "accounts")
+    assert load_profile(name, None).kind in ("usage", "credits", "accounts", "provider_usage")
 
 
 @pytest.mark.parametrize(

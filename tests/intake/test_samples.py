@@ -18,8 +18,22 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parents[1] / "fixtures" / "samples"
 SHARED = Path(__file__).parents[3] / "shared" / "samples"
 FOLDERS = [HERE] + ([SHARED] if SHARED.is_dir() else [])
-ACCEPTED = {"ok", "image", "error_unbilled", "account", "credit"}
+ACCEPTED = {
+    "ok", "ok_part", "image", "error_unbilled", "error_with_partial_usage_policy", "gateway_cache_hit_policy",
+    "ok_cancelled_policy", "account", "credit",
+}  # fmt: skip
+IGNORED = {"ignored", "ignored_agent_rollup", "ignored_not_llm", "ignored_not_generation", "aggregate_recon_only"}
 QUARANTINED = {"malformed", "quarantine"}
+REASONS = {"no records": "no_records", "usage": "app_usage_row"}
+OTHER_INPUTS = ("convex_token_accounts", "convex_token_transactions")
+FORMATS = sorted(path.stem for path in HERE.glob("[a-z]*.jsonl") if path.stem not in OTHER_INPUTS)
+COLUMN_OF = {
+    "customer": "account_id", "model": "model", "input_total": "input_tokens", "output_total": "output_tokens",
+    "cache_read": "cache_read_tokens", "cache_write_1h": "cache_write_1h_tokens", "reasoning": "reasoning_tokens",
+    "images": "image_count", "size": "image_size", "quality": "image_quality", "billable": "reported_billable_tokens",
+    "cache_write": "cache_write_5m_tokens + cache_write_1h_tokens",
+}  # fmt: skip
+COLUMN_OF_BUCKET = {"input_total": "input_tokens"}
 
 
 def expected(folder: Path, name: str) -> list[dict[str, Any]]:
@@ -30,41 +44,49 @@ def expected(folder: Path, name: str) -> list[dict[str, Any]]:
 
 def disposition(word: str) -> str:
     """The books' word for a sample's."""
-    return "accepted" if word in ACCEPTED else "quarantined" if word in QUARANTINED else word
+    if word in ACCEPTED:
+        return "accepted"
+    return "quarantined" if word in QUARANTINED else "ignored" if word in IGNORED else word
+
+
+def read_sample(world: World, folder: Path, name: str) -> list[dict[str, Any]]:
+    """Every record of a sample file as it was classified, in order."""
+    world.context = replace(world.context, billing_date=date(2026, 3, 18), start=date(2026, 3, 1))
+    profile = load_profile(name, None)
+    world.add("usage.jsonl", (folder / f"{name}.jsonl").read_bytes(), profile, name)
+    world.read()
+    figures = COLUMN_OF if profile.kind == "usage" else COLUMN_OF_BUCKET
+    columns = ["line_no", "record_no", "disposition", "reason", *figures.values()]
+    columns += ["success", "gateway_cache_hit"] if profile.kind == "usage" else []
+    rows = world.rows(f"SELECT {', '.join(columns)} FROM classified_{profile.kind} ORDER BY row_id")
+    names = ["line_no", "record_no", "disposition", "reason", *figures, "success", "gateway_cache_hit"]
+    return [dict(zip(names, row, strict=False)) for row in rows]
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parent.name)
-@pytest.mark.parametrize("name", ["convex_token_usage", "litellm_standard_logging"])
+@pytest.mark.parametrize("name", FORMATS)
 def test_usage_samples_become_what_is_expected(world: World, folder: Path, name: str) -> None:
-    """Disposition and every given figure of each line."""
-    world.context = replace(world.context, billing_date=date(2026, 3, 15), start=date(2026, 3, 1))
-    world.add("usage.jsonl", (folder / f"{name}.jsonl").read_bytes(), load_profile(name, None), name)
-    world.read()
-    rows = world.rows(
-        "SELECT disposition, account_id, input_tokens, output_tokens, cache_read_tokens, "
-        "cache_write_5m_tokens, reasoning_tokens, "
-        "image_count, image_size, image_quality, reported_billable_tokens, success FROM "
-        "classified_usage ORDER BY row_id"
-    )
-    keys = (
-        "customer",
-        "input_total",
-        "output_total",
-        "cache_read",
-        "cache_write",
-        "reasoning",
-        "images",
-        "size",
-        "quality",
-        "billable",
-    )
-    wanted = expected(folder, name)
-    assert len(rows) == len(wanted)
-    for row, want in zip(rows, wanted, strict=True):
-        assert row[0] == disposition(want["disposition"]), want
-        for key, value in zip(keys, row[1:], strict=False):
-            assert key not in want or value == want[key], (key, want)
-        assert row[-1] or want["disposition"] == "error_unbilled"
+    """Disposition, reason and every given figure of each line; a line of several records has one disposition."""
+    records = read_sample(world, folder, name)
+    wanted = {row["line"]: row for row in expected(folder, name)}
+    assert {record["line_no"] for record in records} == wanted.keys()
+    for record in records:
+        want = wanted[record["line_no"]]
+        assert record["disposition"] == disposition(want["disposition"]), want
+        if "reason" in want:
+            assert record["reason"] == REASONS.get(want["reason"], want["reason"])
+        if record["record_no"] == 1 and record["disposition"] != "duplicate":
+            given = {key: want[key] for key in want if key in record and key not in ("disposition", "reason")}
+            assert {key: record[key] for key in given} == given, want
+        if disposition(want["disposition"]) == "accepted":
+            assert record["success"] is (not want["disposition"].startswith("error_"))
+            assert record["gateway_cache_hit"] is (want["disposition"] == "gateway_cache_hit_policy")
+
+
+def test_every_built_in_usage_format_has_a_sample() -> None:
+    """A new built-in profile brings its sample; our own plain columns are the only one without."""
+    folder = Path(__file__).parents[2] / "pipelines" / "intake" / "profiles"
+    assert {path.stem for path in folder.glob("*.toml")} - set(FORMATS) == {"accounts", "credits", "tollbook"}
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parent.name)
@@ -87,23 +109,10 @@ def test_account_and_credit_samples_become_what_is_expected(world: World, folder
 
 def test_welcome_bonus_of_the_app_is_left_to_the_books(world: World) -> None:
     """Where the books grant it, the app's record is ignored; other bonuses post."""
-    lines = [
-        {
-            "credit_id": "c1",
-            "account_id": "a",
-            "transaction_type": "bonus",
-            "token_amount": 5,
-            "occurred_at": "2026-10-01T00:00:00Z",
-            "welcome": True,
-        },
-        {
-            "credit_id": "c2",
-            "account_id": "a",
-            "transaction_type": "bonus",
-            "token_amount": 5,
-            "occurred_at": "2026-10-01T00:00:00Z",
-        },
-    ]
+    bonus = {
+        "account_id": "a", "transaction_type": "bonus", "token_amount": 5, "occurred_at": "2026-10-01T00:00:00Z",
+    }  # fmt: skip
+    lines = [bonus | {"credit_id": "c1", "welcome": True}, bonus | {"credit_id": "c2"}]
     world.add("c.jsonl", "\n".join(json.dumps(line) for line in lines), load_profile("credits", None))
     world.read()
     assert [fate[2:] for fate in world.fates("credits")] == [("ignored", "welcome_in_books"), ("accepted", None)]

@@ -25,7 +25,7 @@ CREATE OR REPLACE TEMP TABLE pending_versions (
     image_count BIGINT, image_size VARCHAR, image_quality VARCHAR,
     reported_billable_tokens BIGINT, reported_cost_nanousd BIGINT,
     success BOOLEAN, gateway_cache_hit BOOLEAN, cancelled BOOLEAN, error_message VARCHAR, request_metadata JSON,
-    occurred_at TIMESTAMPTZ, convention VARCHAR, retried BOOLEAN
+    occurred_at TIMESTAMPTZ, input_convention VARCHAR, output_convention VARCHAR, required VARCHAR, retried BOOLEAN
 );
 
 CREATE OR REPLACE TEMP TABLE classified_credits (
@@ -45,6 +45,16 @@ CREATE OR REPLACE TEMP TABLE classified_accounts (
     auto_recharge_enabled BOOLEAN, auto_recharge_threshold BIGINT, auto_recharge_amount BIGINT,
     stripe_customer_id VARCHAR, default_payment_method_id VARCHAR, created_at TIMESTAMPTZ, updated_at TIMESTAMPTZ,
     reported_balance BIGINT, retried BOOLEAN
+);
+
+CREATE OR REPLACE TEMP TABLE classified_provider_usage (
+    row_id BIGINT, source VARCHAR, file_id BIGINT, line_no BIGINT, record_no INTEGER,
+    disposition VARCHAR, reason VARCHAR, detail VARCHAR, event_key BLOB, account_id VARCHAR,
+    bucket_start TIMESTAMPTZ, bucket_end TIMESTAMPTZ, provider VARCHAR, report VARCHAR, model VARCHAR,
+    project_id VARCHAR, workspace_id VARCHAR, user_id VARCHAR, api_key_id VARCHAR, service_tier VARCHAR,
+    line_item VARCHAR, input_tokens BIGINT, output_tokens BIGINT, cache_read_tokens BIGINT, cache_write_tokens BIGINT,
+    audio_input_tokens BIGINT, audio_output_tokens BIGINT, image_count BIGINT, requests BIGINT, cost_nanousd BIGINT,
+    retried BOOLEAN
 );
 
 CREATE OR REPLACE TEMP TABLE quarantined_records (

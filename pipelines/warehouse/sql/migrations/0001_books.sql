@@ -47,7 +47,7 @@ CREATE TABLE audit.blocks (
 CREATE TABLE audit.usage_files (
     file_id BIGINT PRIMARY KEY,
     source VARCHAR NOT NULL,
-    kind VARCHAR NOT NULL CHECK (kind IN ('usage', 'credits', 'accounts')),
+    kind VARCHAR NOT NULL CHECK (kind IN ('usage', 'credits', 'accounts', 'provider_usage')),
     path VARCHAR NOT NULL,
     sha256 VARCHAR NOT NULL,
     size_bytes BIGINT NOT NULL,

@@ -6,6 +6,7 @@ FROM (
     SELECT file_id, line_no, record_no, disposition, reason, event_key FROM classified_accounts WHERE NOT retried
     UNION ALL SELECT file_id, line_no, record_no, disposition, reason, event_key FROM classified_credits WHERE NOT retried
     UNION ALL SELECT file_id, line_no, record_no, disposition, reason, event_key FROM classified_usage WHERE NOT retried
+    UNION ALL SELECT file_id, line_no, record_no, disposition, reason, event_key FROM classified_provider_usage WHERE NOT retried
 ) AS records
 ORDER BY file_id, line_no, record_no;
 

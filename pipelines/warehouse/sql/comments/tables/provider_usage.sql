@@ -1,0 +1,31 @@
+-- What each table and its columns mean.
+
+COMMENT ON TABLE books.provider_usage IS 'Usage and costs in buckets as providers report them, every delivery; compared with the books, never billed.';
+COMMENT ON COLUMN books.provider_usage.provider IS 'Provider that reports, as the profile names it.';
+COMMENT ON COLUMN books.provider_usage.report IS 'Kind of report in the provider''s own word; NULL where it has one kind only.';
+COMMENT ON COLUMN books.provider_usage.bucket_start IS 'UTC instant at which the bucket begins, as stated.';
+COMMENT ON COLUMN books.provider_usage.bucket_end IS 'UTC instant at which it ends, exclusive; NULL where it is not stated.';
+COMMENT ON COLUMN books.provider_usage.usage_date IS 'UTC day of bucket_start.';
+COMMENT ON COLUMN books.provider_usage.model IS 'Model by the provider''s own name; NULL in rows that are not by model, such as costs.';
+COMMENT ON COLUMN books.provider_usage.input_tokens IS 'Input tokens, cache reads and writes included; NULL where the row does not state them.';
+COMMENT ON COLUMN books.provider_usage.output_tokens IS 'Output tokens, reasoning included; NULL where the row does not state them.';
+COMMENT ON COLUMN books.provider_usage.cache_read_tokens IS 'Of the input tokens, those read from the provider''s cache.';
+COMMENT ON COLUMN books.provider_usage.cache_write_tokens IS 'Of the input tokens, those written to the provider''s cache.';
+COMMENT ON COLUMN books.provider_usage.audio_input_tokens IS 'Of the input tokens, those of audio.';
+COMMENT ON COLUMN books.provider_usage.audio_output_tokens IS 'Of the output tokens, those of audio.';
+COMMENT ON COLUMN books.provider_usage.image_count IS 'Images.';
+COMMENT ON COLUMN books.provider_usage.requests IS 'Requests to models.';
+COMMENT ON COLUMN books.provider_usage.cost_nanousd IS 'Cost that the provider states, in 10^-9 US dollars.';
+COMMENT ON COLUMN books.provider_usage.project_id IS 'Project at the provider; NULL where the report is not by project.';
+COMMENT ON COLUMN books.provider_usage.workspace_id IS 'Workspace at the provider; NULL likewise.';
+COMMENT ON COLUMN books.provider_usage.user_id IS 'User at the provider; NULL likewise.';
+COMMENT ON COLUMN books.provider_usage.api_key_id IS 'Key at the provider, by its id; NULL likewise.';
+COMMENT ON COLUMN books.provider_usage.service_tier IS 'Service tier; NULL likewise.';
+COMMENT ON COLUMN books.provider_usage.line_item IS 'What a cost is for, in the provider''s words.';
+COMMENT ON COLUMN books.provider_usage.source IS 'Source of the file: name of its [[usage]] block.';
+COMMENT ON COLUMN books.provider_usage.bucket_key IS 'sha256 over the source and the dimensions of the bucket.';
+COMMENT ON COLUMN books.provider_usage.recorded_at IS 'UTC instant at which the posting was recorded, the same for all its rows; rises strictly from posting to posting.';
+COMMENT ON COLUMN books.provider_usage.file_id IS 'File that the record was read from; see audit.usage_files.';
+COMMENT ON COLUMN books.provider_usage.line_no IS 'Line of that file, from 1.';
+COMMENT ON COLUMN books.provider_usage.record_no IS 'Record inside that line, from 1.';
+COMMENT ON COLUMN books.provider_usage.posting_id IS 'Number of the posting that wrote the row: 1, 2, 3 ... without gaps.';

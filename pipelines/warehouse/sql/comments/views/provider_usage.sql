@@ -1,0 +1,44 @@
+-- What each view and its columns mean; a view that is replaced needs them again.
+
+COMMENT ON VIEW books.provider_usage_current IS 'The last report of each bucket.';
+COMMENT ON COLUMN books.provider_usage_current.provider IS 'Provider that reports, as the profile names it.';
+COMMENT ON COLUMN books.provider_usage_current.report IS 'Kind of report in the provider''s own word; NULL where it has one kind only.';
+COMMENT ON COLUMN books.provider_usage_current.bucket_start IS 'UTC instant at which the bucket begins, as stated.';
+COMMENT ON COLUMN books.provider_usage_current.bucket_end IS 'UTC instant at which it ends, exclusive; NULL where it is not stated.';
+COMMENT ON COLUMN books.provider_usage_current.usage_date IS 'UTC day of bucket_start.';
+COMMENT ON COLUMN books.provider_usage_current.model IS 'Model by the provider''s own name; NULL in rows that are not by model, such as costs.';
+COMMENT ON COLUMN books.provider_usage_current.input_tokens IS 'Input tokens, cache reads and writes included; NULL where the row does not state them.';
+COMMENT ON COLUMN books.provider_usage_current.output_tokens IS 'Output tokens, reasoning included; NULL where the row does not state them.';
+COMMENT ON COLUMN books.provider_usage_current.cache_read_tokens IS 'Of the input tokens, those read from the provider''s cache.';
+COMMENT ON COLUMN books.provider_usage_current.cache_write_tokens IS 'Of the input tokens, those written to the provider''s cache.';
+COMMENT ON COLUMN books.provider_usage_current.audio_input_tokens IS 'Of the input tokens, those of audio.';
+COMMENT ON COLUMN books.provider_usage_current.audio_output_tokens IS 'Of the output tokens, those of audio.';
+COMMENT ON COLUMN books.provider_usage_current.image_count IS 'Images.';
+COMMENT ON COLUMN books.provider_usage_current.requests IS 'Requests to models.';
+COMMENT ON COLUMN books.provider_usage_current.cost_nanousd IS 'Cost that the provider states, in 10^-9 US dollars.';
+COMMENT ON COLUMN books.provider_usage_current.project_id IS 'Project at the provider; NULL where the report is not by project.';
+COMMENT ON COLUMN books.provider_usage_current.workspace_id IS 'Workspace at the provider; NULL likewise.';
+COMMENT ON COLUMN books.provider_usage_current.user_id IS 'User at the provider; NULL likewise.';
+COMMENT ON COLUMN books.provider_usage_current.api_key_id IS 'Key at the provider, by its id; NULL likewise.';
+COMMENT ON COLUMN books.provider_usage_current.service_tier IS 'Service tier; NULL likewise.';
+COMMENT ON COLUMN books.provider_usage_current.line_item IS 'What a cost is for, in the provider''s words.';
+COMMENT ON COLUMN books.provider_usage_current.source IS 'Source of the file: name of its [[usage]] block.';
+COMMENT ON COLUMN books.provider_usage_current.bucket_key IS 'sha256 over the source and the dimensions of the bucket.';
+COMMENT ON COLUMN books.provider_usage_current.recorded_at IS 'UTC instant at which the posting was recorded, the same for all its rows; rises strictly from posting to posting.';
+COMMENT ON COLUMN books.provider_usage_current.file_id IS 'File that the record was read from; see audit.usage_files.';
+COMMENT ON COLUMN books.provider_usage_current.line_no IS 'Line of that file, from 1.';
+COMMENT ON COLUMN books.provider_usage_current.record_no IS 'Record inside that line, from 1.';
+COMMENT ON COLUMN books.provider_usage_current.posting_id IS 'Number of the posting that wrote the row: 1, 2, 3 ... without gaps.';
+
+COMMENT ON VIEW books.provider_usage_daily IS 'Usage as the providers report it, by UTC day and model; a figure is NULL where no row states it.';
+COMMENT ON COLUMN books.provider_usage_daily.usage_date IS 'UTC day of bucket_start.';
+COMMENT ON COLUMN books.provider_usage_daily.provider IS 'Provider that reports, as the profile names it.';
+COMMENT ON COLUMN books.provider_usage_daily.model IS 'Model by the provider''s own name; NULL in rows that are not by model, such as costs.';
+COMMENT ON COLUMN books.provider_usage_daily.source IS 'Source of the file: name of its [[usage]] block.';
+COMMENT ON COLUMN books.provider_usage_daily.input_tokens IS 'Input tokens, cache reads and writes included; NULL where the row does not state them.';
+COMMENT ON COLUMN books.provider_usage_daily.output_tokens IS 'Output tokens, reasoning included; NULL where the row does not state them.';
+COMMENT ON COLUMN books.provider_usage_daily.cache_read_tokens IS 'Of the input tokens, those read from the provider''s cache.';
+COMMENT ON COLUMN books.provider_usage_daily.cache_write_tokens IS 'Of the input tokens, those written to the provider''s cache.';
+COMMENT ON COLUMN books.provider_usage_daily.image_count IS 'Images.';
+COMMENT ON COLUMN books.provider_usage_daily.requests IS 'Requests to models.';
+COMMENT ON COLUMN books.provider_usage_daily.cost_nanousd IS 'Cost that the provider states, in 10^-9 US dollars.';
