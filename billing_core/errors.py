@@ -23,6 +23,12 @@ class BooksLockedError(TollbookError):
     exit_code: ClassVar[int] = 4
 
 
+class PaymentServiceError(TollbookError):
+    """Stripe refused, or could not be reached in the time that it was given; what was fetched before stays."""
+
+    exit_code: ClassVar[int] = 5
+
+
 class IntegrityError(TollbookError):
     """The database, the journal or an input is not what the books last recorded; nothing is posted on top."""
 

@@ -211,8 +211,7 @@ def _toml_value(text: str) -> Any:
 def _require_available(config: BooksConfig, origins: Origins) -> None:
     """Refuse what this version knows the name of but does not do: a setting must never be silently ignored."""
     asked = [
-        (config.credits.source == "stripe", ("credits", "source"), '"stripe" needs the Stripe sync', '"app"'),
-        (config.stripe.mode != "off", ("stripe", "mode"), f'"{config.stripe.mode}" needs the Stripe side', '"off"'),
+        (config.credits.source == "stripe", ("credits", "source"), '"stripe" needs posting from Stripe', '"app"'),
         (config.engine.name == "spark", ("engine", "name"), '"spark" needs the Spark engine', '"local"'),
     ]
     for is_asked, key, what, instead in asked:

@@ -63,6 +63,16 @@ class BooksFolder:
         return self.journal / "postings.jsonl"
 
     @property
+    def stripe_log(self) -> Path:
+        """Which files of Stripe objects were seen, how far and when."""
+        return self.journal / "stripe.jsonl"
+
+    @property
+    def stripe(self) -> Path:
+        """The raw extract of the sync, and how far it has come."""
+        return self.root / "stripe"
+
+    @property
     def objects(self) -> Path:
         """Configuration texts and small inputs by their sha256."""
         return self.journal / "objects"

@@ -77,10 +77,7 @@ def test_accounts_open_by_themselves_only_where_none_are_listed(tmp_path: Path) 
 
 
 def test_what_this_version_does_not_do_is_refused(tmp_path: Path) -> None:
-    """A setting that would be ignored must not be accepted: the Stripe side, whose table means files, and Spark."""
-    assert load(tmp_path, MINIMAL + '[stripe]\nmode = "off"\n').stripe.mode == "off"
-    with pytest.raises(ConfigurationError, match=r'\[stripe\] mode = "files" needs the Stripe side.*use "off"'):
-        load(tmp_path, MINIMAL + "[stripe]\n")
+    """A setting that would be ignored must not be accepted: Spark."""
     with pytest.raises(ConfigurationError, match=r'\[engine\] name = "spark" needs the Spark engine.*use "local"'):
         load(tmp_path, MINIMAL + '[engine]\nname = "spark"\n')
 

@@ -85,7 +85,7 @@ CASES = {
         'tollbook.toml, line 4: [credits] source: got "bank", expected "app" or "stripe"'
     ),
     START + '[credits]\nsource = "stripe"\n': (
-        'tollbook.toml, line 4: [credits] source = "stripe" needs the Stripe sync, which this version does not have; '
+        'tollbook.toml, line 4: [credits] source = "stripe" needs posting from Stripe, which this version does not have; '
         'use "app"'
     ),
     START + '[accounts]\nauto_create = "yes"\n': (

@@ -27,6 +27,7 @@ CREATE TABLE stripe.payment_intents (
     canceled_at TIMESTAMPTZ,
     api_version VARCHAR,
     fetched_at TIMESTAMPTZ NOT NULL,
+    first_fetched_at TIMESTAMPTZ NOT NULL,
     raw_sha256 VARCHAR NOT NULL,
     source_file VARCHAR NOT NULL,
     source_line BIGINT NOT NULL
@@ -58,6 +59,7 @@ CREATE TABLE stripe.charges (
     created TIMESTAMPTZ NOT NULL,
     api_version VARCHAR,
     fetched_at TIMESTAMPTZ NOT NULL,
+    first_fetched_at TIMESTAMPTZ NOT NULL,
     raw_sha256 VARCHAR NOT NULL,
     source_file VARCHAR NOT NULL,
     source_line BIGINT NOT NULL
@@ -81,6 +83,7 @@ CREATE TABLE stripe.refunds (
     created TIMESTAMPTZ NOT NULL,
     api_version VARCHAR,
     fetched_at TIMESTAMPTZ NOT NULL,
+    first_fetched_at TIMESTAMPTZ NOT NULL,
     raw_sha256 VARCHAR NOT NULL,
     source_file VARCHAR NOT NULL,
     source_line BIGINT NOT NULL
@@ -103,6 +106,7 @@ CREATE TABLE stripe.disputes (
     created TIMESTAMPTZ NOT NULL,
     api_version VARCHAR,
     fetched_at TIMESTAMPTZ NOT NULL,
+    first_fetched_at TIMESTAMPTZ NOT NULL,
     raw_sha256 VARCHAR NOT NULL,
     source_file VARCHAR NOT NULL,
     source_line BIGINT NOT NULL
@@ -128,6 +132,7 @@ CREATE TABLE stripe.balance_transactions (
     available_on TIMESTAMPTZ NOT NULL,
     api_version VARCHAR,
     fetched_at TIMESTAMPTZ NOT NULL,
+    first_fetched_at TIMESTAMPTZ NOT NULL,
     raw_sha256 VARCHAR NOT NULL,
     source_file VARCHAR NOT NULL,
     source_line BIGINT NOT NULL
@@ -157,6 +162,7 @@ CREATE TABLE stripe.payouts (
     arrival_date TIMESTAMPTZ NOT NULL,
     api_version VARCHAR,
     fetched_at TIMESTAMPTZ NOT NULL,
+    first_fetched_at TIMESTAMPTZ NOT NULL,
     raw_sha256 VARCHAR NOT NULL,
     source_file VARCHAR NOT NULL,
     source_line BIGINT NOT NULL
@@ -183,6 +189,7 @@ CREATE TABLE stripe.customers (
     created TIMESTAMPTZ,
     api_version VARCHAR,
     fetched_at TIMESTAMPTZ NOT NULL,
+    first_fetched_at TIMESTAMPTZ NOT NULL,
     raw_sha256 VARCHAR NOT NULL,
     source_file VARCHAR NOT NULL,
     source_line BIGINT NOT NULL
@@ -207,6 +214,7 @@ CREATE TABLE stripe.checkout_sessions (
     created TIMESTAMPTZ NOT NULL,
     api_version VARCHAR,
     fetched_at TIMESTAMPTZ NOT NULL,
+    first_fetched_at TIMESTAMPTZ NOT NULL,
     raw_sha256 VARCHAR NOT NULL,
     source_file VARCHAR NOT NULL,
     source_line BIGINT NOT NULL
@@ -222,6 +230,7 @@ CREATE TABLE stripe.events (
     created TIMESTAMPTZ NOT NULL,
     api_version VARCHAR,
     fetched_at TIMESTAMPTZ NOT NULL,
+    first_fetched_at TIMESTAMPTZ NOT NULL,
     raw_sha256 VARCHAR NOT NULL,
     source_file VARCHAR NOT NULL,
     source_line BIGINT NOT NULL
