@@ -22,6 +22,7 @@ from pipelines.books.folder import CONFIG_NAME, BooksFolder
 from pipelines.books.lock import hold_books
 from pipelines.books.objects import ObjectStore
 from pipelines.books.posting_log import PostingLog
+from pipelines.payments.load import replay_objects
 from pipelines.warehouse.connection import open_warehouse
 from pipelines.warehouse.hashes import content_hash, history_hash
 from pipelines.warehouse.migrations import migrate
@@ -105,6 +106,7 @@ def _rebuild(folder: BooksFolder, scratch: Path, on_posting: Callable[[int, int]
             head = _replay(folder, scratch, connection, history, done.posting_id)
             if head != done.head and first_difference is None:
                 first_difference = done.posting_id
+        replay_objects(connection, folder, load_config(folder))
         rebuilt_history, rebuilt_content = history_hash(connection), content_hash(connection)
     return RebuildResult(
         postings=len(history.done),

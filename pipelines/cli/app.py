@@ -20,6 +20,7 @@ from pipelines.cli import (
     settings,
     sql,
     status,
+    stripe,
     ui,
     verify,
 )
@@ -74,5 +75,5 @@ def options(
 
 for module in (demo, init, doctor, status, run, explain, sql, verify, ui):
     app.command(module.NAME)(module.command)
-for group in (accounts, admin, packages, quarantine, settings):
+for group in (accounts, admin, packages, quarantine, settings, stripe):
     app.add_typer(group.group, name=group.NAME)

@@ -13,6 +13,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Begin": ("demo", "init", "doctor"),
     "Bill": ("status", "run", "quarantine", "admin"),
     "Price": ("settings", "packages", "explain", "simulate"),
+    "Reconcile": ("stripe",),
     "Look": ("accounts", "sql", "verify", "ui"),
 }
 """The verbs by what people want, in the order of a first week."""

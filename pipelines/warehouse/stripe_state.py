@@ -20,7 +20,8 @@ OPEN = {
     "charges": "status = 'pending' OR (status = 'succeeded' AND captured AND balance_transaction_id IS NULL)",
     "refunds": "status IN ('pending', 'requires_action') OR (status = 'succeeded' AND balance_transaction_id IS NULL)",
     "disputes": "status NOT IN ('won', 'lost', 'warning_closed', 'prevented')",
-    "payouts": "status IN ('pending', 'in_transit') OR (status = 'paid' AND arrival_date > $now::TIMESTAMPTZ - INTERVAL 7 DAY)"
+    "payouts": "status IN ('pending', 'in_transit')"
+    " OR (status = 'paid' AND arrival_date > $now::TIMESTAMPTZ - INTERVAL 7 DAY)"
     " OR (automatic AND status = 'paid' AND reconciliation_status = 'in_progress')",
 }
 """What may still change without being young. An abandoned PaymentIntent is not among it: if somebody pays it after all,

@@ -85,8 +85,8 @@ CASES = {
         'tollbook.toml, line 4: [credits] source: got "bank", expected "app" or "stripe"'
     ),
     START + '[credits]\nsource = "stripe"\n': (
-        'tollbook.toml, line 4: [credits] source = "stripe" needs posting from Stripe, which this version does not have; '
-        'use "app"'
+        'tollbook.toml, line 4: [credits] source = "stripe" needs posting from Stripe, which this version does not '
+        'have; use "app"'
     ),
     START + '[accounts]\nauto_create = "yes"\n': (
         'tollbook.toml, line 4: [accounts] auto_create: got "yes", expected true or false'
