@@ -15,6 +15,7 @@ from pipelines.cli import (
     explain,
     init,
     packages,
+    profile,
     quarantine,
     run,
     settings,
@@ -75,5 +76,5 @@ def options(
 
 for module in (demo, init, doctor, status, run, explain, sql, verify, ui):
     app.command(module.NAME)(module.command)
-for group in (accounts, admin, packages, quarantine, settings, stripe):
+for group in (accounts, admin, packages, profile, quarantine, settings, stripe):
     app.add_typer(group.group, name=group.NAME)

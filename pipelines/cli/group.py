@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 from pipelines.cli.invocation import of
 
 SECTIONS: dict[str, tuple[str, ...]] = {
-    "Begin": ("demo", "init", "doctor"),
+    "Begin": ("demo", "init", "profile", "doctor"),
     "Bill": ("status", "run", "quarantine", "admin"),
     "Price": ("settings", "packages", "explain", "simulate"),
     "Reconcile": ("stripe",),

@@ -74,6 +74,11 @@ def is_plain(path: str) -> bool:
     return path.endswith(PLAIN_SUFFIXES)
 
 
+def fits(path: str, pattern: str) -> bool:
+    """Whether a path relative to the books folder matches a glob."""
+    return pattern_regex(pattern).fullmatch(path) is not None
+
+
 def pattern_regex(pattern: str) -> re.Pattern[str]:
     """Translate a glob: `**` is any number of folders, `*` and `?` stay within a name, `[...]` is one character."""
     parts = pattern.split("/")
