@@ -1,5 +1,6 @@
 """Running the billing job in this process, against the Dagster instance of a books folder."""
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,10 +14,11 @@ from pipelines.automation import billing_job, range_tags, run_config
 from pipelines.books import clock
 from pipelines.books.config import load_config
 from pipelines.books.folder import BooksFolder
+from pipelines.dagster_storage import BATCH_EVENTS, BATCH_VARIABLE
 from pipelines.resources import BooksResource, Observer
 from pipelines.warehouse.posting import PostingSummary
 
-INSTANCE_CONFIG = """\
+_INSTANCE_CONFIG = """\
 # Written by Tollbook; the next run writes it again. History of runs only: the books do not depend on it.
 telemetry:
   enabled: false
@@ -26,6 +28,11 @@ nux:
 compute_logs:
   module: dagster.core.storage.noop_compute_log_manager
   class: NoOpComputeLogManager
+event_log_storage:
+  module: pipelines.dagster_storage
+  class: BatchedEventLog
+  config:
+    base_dir: {events}
 """
 
 PROCESS_TAG = "tollbook/process"
@@ -56,7 +63,7 @@ def materialize_range(
 
     observer = Observer(now=now or clock.now) if on_date is None else Observer(on_date, now or clock.now)
     job = definitions(config.books.start, through, observer).resolve_job_def(billing_job.name)
-    with books_instance(folder) as instance:
+    with books_instance(folder) as instance, _events_in_batches():
         close_cut_off_runs(instance)
         try:
             job.execute_in_process(
@@ -82,8 +89,9 @@ def prepare_home(folder: BooksFolder) -> Path:
     home = folder.dagster_home
     home.mkdir(parents=True, exist_ok=True)
     config = home / "dagster.yaml"
-    if not config.is_file() or config.read_text(encoding="utf-8") != INSTANCE_CONFIG:
-        config.write_text(INSTANCE_CONFIG, encoding="utf-8")
+    text = _INSTANCE_CONFIG.format(events=json.dumps(str(home / "history" / "runs")))
+    if not config.is_file() or config.read_text(encoding="utf-8") != text:
+        config.write_text(text, encoding="utf-8")
     return home
 
 
@@ -92,6 +100,19 @@ def books_instance(folder: BooksFolder) -> Iterator[dg.DagsterInstance]:
     """The Dagster instance of a books folder; it needs no DAGSTER_HOME in the environment."""
     with dg.DagsterInstance.from_config(str(prepare_home(folder))) as instance:
         yield instance
+
+
+@contextmanager
+def _events_in_batches() -> Iterator[None]:
+    """Let Dagster store what belongs together at once, unless the user has said otherwise."""
+    if BATCH_VARIABLE in os.environ:
+        yield
+        return
+    os.environ[BATCH_VARIABLE] = str(BATCH_EVENTS)
+    try:
+        yield
+    finally:
+        del os.environ[BATCH_VARIABLE]
 
 
 def close_cut_off_runs(instance: dg.DagsterInstance) -> None:
