@@ -61,11 +61,11 @@ def round_half_even_ratio(a: int, b: int, c: int) -> int:
     return quotient + rounds_up
 
 
-def decimal_text_to_ppm(text: str, where: str = "multiplier") -> int:
+def decimal_text_to_ppm(text: str, where: str = "multiplier", *, zero: bool = False) -> int:
     """Parts per million of a decimal text above 0 with at most six decimals: "1.5" is 1500000.
 
-    Only plain ASCII digits with one point count as decimal text. Anything else, zero, or a value that reaches
-    1000000 is a ConfigurationError that begins with `where` (the file, table and key).
+    Only plain ASCII digits with one point count as decimal text. Anything else, zero unless `zero` allows it, or a
+    value that reaches 1000000 is a ConfigurationError that begins with `where` (the file, table and key).
     """
     match = _DECIMAL_TEXT.fullmatch(text)
     if match is None:
@@ -81,7 +81,7 @@ def decimal_text_to_ppm(text: str, where: str = "multiplier") -> int:
     if len(whole) > _WHOLE_DIGITS_MAX:
         raise ConfigurationError(f"{where}: {text!r} is too large; write a value below 1000000")
     ppm = int(whole or "0") * PPM + int(decimals.ljust(_DECIMALS_MAX, "0"))
-    if ppm == 0:
+    if ppm == 0 and not zero:
         raise ConfigurationError(f"{where}: {text!r} is zero; write a value above 0")
     return ppm
 

@@ -1,26 +1,62 @@
 """From a call to its billable tokens: the terms in force when it happened, the rule that applies, the exact figure.
 
-One text of narwhals lazy expressions for every engine. Integers only, and no step can leave Int64: what would not
-fit is found by comparison before anything is multiplied, because some engines wrap in silence and others raise.
+One text of narwhals lazy expressions for every engine. Integers only, and no step can leave Int64.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
+import polars as pl
 
-from billing_core.images import DALL_E_2, DALL_E_3, GOOGLE, image_family
-from billing_core.money import INT64_MAX, PPM
-from billing_core.vocabulary import ChargeType, Operation, Reason
+from billing_core.charge_terms import TOKENS, TOTAL, UNITS, term_table
+from billing_core.charges import Unit
+from billing_core.exact import count, no_count, with_blocks
+from billing_core.pools import with_tokens_figure
+from billing_core.resolution import in_polars, stepped, with_products, with_terms
+from billing_core.vocabulary import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from billing_core.charge_terms import TermTable
+    from billing_core.price_book import PriceBook
+    from billing_core.resolution import Lift, Term
+    from billing_core.rules import Product
     from billing_core.settings import Settings, SettingsBook
 
-DEFAULT_MULTIPLIER = "default_multiplier"
+EVENT_COLUMNS = (
+    "row_id",
+    "occurred_us",
+    "account_id",
+    "workspace",
+    "plan",
+    "operation_type",
+    "provider",
+    "model",
+    "image_size",
+    "image_quality",
+    "input_tokens",
+    "output_tokens",
+    "total_tokens",
+    "cache_read_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "reasoning_tokens",
+    "audio_input_tokens",
+    "audio_output_tokens",
+    "image_count",
+    "success",
+    "gateway_cache_hit",
+    "cancelled",
+)
+"""What `rate` reads. occurred_us is epoch microseconds, counts are Int64, the last three Boolean, ids and words String.
+
+`workspace` and `plan` are those of the account's version in force when the call happened. A null flag means a plain
+success. Columns that no rule of the book looks at may be left out.
+"""
+
 RATED_COLUMNS = (
     "row_id",
     "settings_version",
@@ -34,236 +70,145 @@ RATED_COLUMNS = (
 )
 """What `rate` returns, in order."""
 
-_Scalar: TypeAlias = int | str | bool
-_FAMILY_COST: dict[str, Callable[[Settings], int]] = {
-    DALL_E_3: lambda settings: settings.image_generation_cost_dall_e_3,
-    DALL_E_2: lambda settings: settings.image_generation_cost_dall_e_2,
-    GOOGLE: lambda settings: settings.image_generation_cost_google,
-}
-_LLM_OPERATIONS = sorted(operation.value for operation in Operation if operation is not Operation.IMAGE)
-# How a call is charged, before its figure: one of these words per row.
-_FREE, _HELD, _FIXED, _MULTIPLIED = "free", "held", "fixed", "multiplied"
 
-
-@dataclass(frozen=True)
-class RateRule:
-    """A rule behind a `rate_id`, as it stood in one settings version: enough to recompute a row from tables alone.
-
-    Times are epoch microseconds, None without limit. `match` and `charge` hold JSON values only, decimals as text.
-    """
-
-    rate_id: str
-    rate_version: str
-    effective_from: int | None
-    effective_to: int | None
-    match: dict[str, object]
-    charge: dict[str, object]
-    multiplier_ppm: int | None
-    fixed_cost: int | None
-
-
-def rate(events: nw.LazyFrame[Any], book: SettingsBook) -> nw.LazyFrame[Any]:
+def rate(events: nw.LazyFrame[Any], book: PriceBook, lift: Lift = in_polars) -> nw.LazyFrame[Any]:
     """Rate every event at the terms in force at its `occurred_us`; one row out per row in, in no given order.
 
-    In: row_id, occurred_us (epoch microseconds), total_tokens, image_count (Int64), operation_type, model (String),
-    success, gateway_cache_hit, cancelled (Boolean; null means a plain success). Out: RATED_COLUMNS.
+    In: EVENT_COLUMNS. Out: RATED_COLUMNS. `lift` makes a frame of the events' engine of a small Polars one; queries
+    for the distinct kinds of calls run at once, the rest when the caller asks for it.
 
     - A call that a policy in force calls free, be it failed, served from the gateway's cache or cancelled, is
       billable 0 under no rule. Any one policy that says free suffices.
-    - An image call costs image_count times the fixed cost of its family; without a family it is held: billable null.
-    - Any other call costs ceil(total_tokens x multiplier).
+    - Any other call costs what its rule says: see `billing_core.charges`. An image model of no family that no rule
+      names is held: billable null.
+    - A tiered call has billable null here: what it costs depends on the calls before it, see `billing_core.tiers`.
     - A charged quantity that is null, negative or too large for an Int64 result has billable null and the
-      rating_reason 'amount_out_of_range'.
+      rating_reason 'amount_out_of_range'; subsets larger than their parent, where a rule weighs them apart, have
+      'inconsistent_usage'.
     """
-    in_force = events.with_columns(_is_free(book).alias("_is_free"), _family().alias("_family"), **_terms(book))
-    charged = in_force.with_columns(_charge().alias("_charge"), _fixed_terms(book, lambda cost: cost).alias("_cost"))
-    limited = charged.with_columns(_fits(book).alias("_fits"))
-    return limited.select(*_rated())
+    rated = rate_books(events, {"": book}, ("row_id",), lift)
+    return rated.select(*RATED_COLUMNS)
 
 
-def rate_rules(book: SettingsBook) -> list[RateRule]:
-    """Every rule that `rate` can name under a book, version by version: the default multiplier, then the families."""
-    return [rule for version in book.versions for rule in _rules_of(version)]
+def rate_books(
+    events: nw.LazyFrame[Any], books: Mapping[str, PriceBook], keep: Sequence[str], lift: Lift = in_polars
+) -> nw.LazyFrame[Any]:
+    """Rate every event under several books in one pass over the events.
+
+    Out: the columns `keep`, then for each book those of RATED_COLUMNS but row_id, each with the book's name behind it:
+    `billable_tokens_NAME`; with nothing behind it for the name "". What the caller does not select costs little.
+    """
+    calls, products = with_products(events, books.values(), lift)
+    widest = _widest(events)
+    for name, book in books.items():
+        calls = _with_rating(calls, products, book, f"_{name}" if name else "", widest, lift)
+    out = [f"{column}_{name}" if name else column for name in books for column in RATED_COLUMNS[1:]]
+    return calls.select(*keep, *out)
 
 
-def _rules_of(version: Settings) -> list[RateRule]:
-    span = (version.settings_version, version.effective_from, version.effective_to)
-    multiplied = RateRule(
-        DEFAULT_MULTIPLIER,
-        *span,
-        match={"operation": list(_LLM_OPERATIONS)},
-        charge={"multiplier": version.default_token_multiplier, "per": "token"},
-        multiplier_ppm=version.multiplier_ppm,
-        fixed_cost=None,
+def _widest(events: nw.LazyFrame[Any]) -> int:
+    """The most tokens of any event."""
+    found = events.select(nw.col("total_tokens").max()).collect("polars")
+    return int(found.item(0, 0) or 0)
+
+
+def _with_rating(
+    calls: nw.LazyFrame[Any], products: Sequence[Product], book: PriceBook, suffix: str, widest: int, lift: Lift
+) -> nw.LazyFrame[Any]:
+    """Add the columns of RATED_COLUMNS but row_id, each with the suffix."""
+    key = f"_term{suffix}"
+    calls, terms = with_terms(calls, book, products, key, lift)
+    calls, terms = _with_long_terms(calls, terms, key, lift)
+    table = term_table(terms, key, f"{key}_")
+    calls = calls.join(lift(table.frame), on=key, how="left")
+    calls = calls.with_columns(_is_free(book.settings).alias(f"{key}_is_free"))
+    calls = _with_figure(calls, table, f"{key}_figure", widest)
+    return calls.with_columns(column.alias(f"{name}{suffix}") for name, column in _rated(table).items())
+
+
+def _with_long_terms(
+    calls: nw.LazyFrame[Any], terms: list[Term], key: str, lift: Lift
+) -> tuple[nw.LazyFrame[Any], list[Term]]:
+    """Move the calls whose input is beyond what their term allows to the term of long ones, numbered after the rest."""
+    longer = [(number, term, term.long) for number, term in enumerate(terms) if term.long is not None]
+    if not longer:
+        return calls, terms
+    above, long = f"{key}_above", f"{key}_long"
+    rows = [(number, term.above, len(terms) + place) for place, (number, term, _) in enumerate(longer)]
+    table = pl.DataFrame(rows, schema={key: pl.Int64, above: pl.Int64, long: pl.Int64}, orient="row")
+    calls = calls.join(lift(table), on=key, how="left")
+    is_long = nw.col("input_tokens") > nw.col(above)
+    moved = calls.with_columns(nw.when(is_long).then(nw.col(long)).otherwise(nw.col(key)).alias(key))
+    return moved, [*terms, *(long_term for _, _, long_term in longer)]
+
+
+def _is_free(settings: SettingsBook) -> nw.Expr:
+    """Whether some policy in force records the call without billing it; null, as good as false, for a null flag."""
+
+    def says_free(policy: Callable[[Settings], str]) -> nw.Expr:
+        return stepped(settings.cuts, [policy(version) == "free" for version in settings.versions])
+
+    return (
+        (~nw.col("success") & says_free(lambda version: version.partial_error))
+        | (nw.col("gateway_cache_hit") & says_free(lambda version: version.gateway_cache_hit))
+        | (nw.col("cancelled") & says_free(lambda version: version.cancelled_stream))
     )
-    images = [
-        RateRule(
-            f"image_{family}",
-            *span,
-            match={"operation": [Operation.IMAGE.value], "image_family": family},
-            charge={"fixed": cost(version), "per": "image"},
-            multiplier_ppm=None,
-            fixed_cost=cost(version),
-        )
-        for family, cost in _FAMILY_COST.items()
-    ]
-    return [multiplied, *images]
 
 
-def _in_force(book: SettingsBook, term: Callable[[Settings], _Scalar]) -> nw.Expr:
-    """One term of the version in force at `occurred_us`."""
-    return _stepped(book.cuts, [term(version) for version in book.versions])
+def _with_figure(calls: nw.LazyFrame[Any], table: TermTable, figure: str, widest: int) -> nw.LazyFrame[Any]:
+    """Add the billable tokens of calls that are charged by tokens or by units; null where they do not fit Int64."""
+    kind, chosen = nw.col(f"{table.prefix}kind"), no_count()
+    if UNITS in table.kinds:
+        calls = _with_units_figure(calls, table, f"{figure}_units")
+        chosen = nw.when(kind == UNITS).then(nw.col(f"{figure}_units")).otherwise(chosen)
+    if TOKENS in table.kinds:
+        calls = with_tokens_figure(calls, table, f"{figure}_tokens", widest)
+        chosen = nw.when(kind == TOKENS).then(nw.col(f"{figure}_tokens")).otherwise(chosen)
+    return calls.with_columns(nw.when(nw.col(f"{table.prefix}is_free")).then(count(0)).otherwise(chosen).alias(figure))
 
 
-def _stepped(cuts: Sequence[int], values: Sequence[_Scalar]) -> nw.Expr:
-    """A step function of `occurred_us`: the value before the first cut, then the one from each cut on.
+def _with_units_figure(calls: nw.LazyFrame[Any], table: TermTable, figure: str) -> nw.LazyFrame[Any]:
+    """Add images, calls or started blocks times their cost."""
+    size, half, number = f"{table.prefix}block_tokens", f"{table.prefix}block_half", f"{figure}_number"
+    units = count(1)
+    if Unit.BLOCK in table.units:
+        total = nw.col("total_tokens")
+        calls = with_blocks(calls, nw.when(total >= 0).then(total).otherwise(count(0)), size, half, f"{figure}_blocks")
+        started = nw.when(total >= 0).then(nw.col(f"{figure}_blocks")).otherwise(no_count())
+        units = nw.when(~nw.col(size).is_null()).then(started).otherwise(units)
+    if Unit.IMAGE in table.units:
+        units = nw.when(nw.col(f"{table.prefix}is_per_image") == 1).then(nw.col("image_count")).otherwise(units)
+    calls = calls.with_columns(units.alias(number))
+    fits = (nw.col(number) >= 0) & (nw.col(number) <= nw.col(f"{table.prefix}units_max"))
+    cost = nw.when(fits).then(nw.col(number)).otherwise(count(0)) * nw.col(f"{table.prefix}fixed_cost")
+    return calls.with_columns(nw.when(fits).then(cost).otherwise(no_count()).alias(figure))
 
-    Halved at the middle cut, so that many versions make a shallow expression; an as-of join runs on fewer engines.
-    """
-    if len(set(values)) == 1:
-        return _literal(values[0])
-    middle = len(cuts) // 2
-    earlier = _stepped(cuts[:middle], values[: middle + 1])
-    later = _stepped(cuts[middle + 1 :], values[middle + 1 :])
-    return nw.when(nw.col("occurred_us") < _literal(cuts[middle])).then(earlier).otherwise(later)
 
+def _rated(table: TermTable) -> dict[str, nw.Expr]:
+    """The columns of RATED_COLUMNS but row_id, by name."""
+    prefix = table.prefix
+    is_free, figure = nw.col(f"{prefix}is_free"), nw.col(f"{prefix}figure")
+    kind = nw.col(f"{prefix}kind")
 
-def _literal(value: _Scalar) -> nw.Expr:
-    """A literal of a fixed width, so that no engine picks a narrower or unsigned integer."""
-    is_count = isinstance(value, int) and not isinstance(value, bool)
-    return nw.lit(value, dtype=nw.Int64) if is_count else nw.lit(value)
+    def charged(column: str, absent: nw.Expr) -> nw.Expr:
+        return nw.when(is_free).then(absent).otherwise(nw.col(f"{prefix}{column}"))
+
+    is_due = ((kind == TOKENS) | (kind == UNITS)) & figure.is_null()
+    reason = nw.when(is_due).then(nw.lit(Reason.AMOUNT_OUT_OF_RANGE.value)).otherwise(_no_text())
+    if table.pools != (TOTAL,):
+        is_broken = (kind == TOKENS) & nw.col(f"{prefix}is_inconsistent") & figure.is_null()
+        reason = nw.when(is_broken).then(nw.lit(Reason.INCONSISTENT_USAGE.value)).otherwise(reason)
+    return {
+        "settings_version": nw.col(f"{prefix}settings_version"),
+        "rate_id": charged("rate_id", _no_text()),
+        "rate_version": charged("rate_version", _no_text()),
+        "charge_type": charged("charge_type", _no_text()),
+        "multiplier_ppm": charged("multiplier_ppm", no_count()),
+        "fixed_cost": charged("fixed_cost", no_count()),
+        "billable_tokens": figure,
+        "rating_reason": reason,
+    }
 
 
 def _no_text() -> nw.Expr:
     return nw.lit(None, dtype=nw.String)
-
-
-def _no_count() -> nw.Expr:
-    return nw.lit(None, dtype=nw.Int64)
-
-
-def _terms(book: SettingsBook) -> dict[str, nw.Expr]:
-    return {
-        "_version": _in_force(book, lambda settings: settings.settings_version),
-        "_ppm": _in_force(book, lambda settings: settings.multiplier_ppm),
-    }
-
-
-def _is_free(book: SettingsBook) -> nw.Expr:
-    """Whether some policy in force records the call without billing it; null, as good as false, for a null flag."""
-    failed = ~nw.col("success")
-    from_cache = nw.col("gateway_cache_hit")
-    cancelled = nw.col("cancelled")
-    return (
-        (failed & _in_force(book, lambda settings: settings.partial_error == "free"))
-        | (from_cache & _in_force(book, lambda settings: settings.gateway_cache_hit == "free"))
-        | (cancelled & _in_force(book, lambda settings: settings.cancelled_stream == "free"))
-    )
-
-
-def _is_image() -> nw.Expr:
-    return nw.col("operation_type") == Operation.IMAGE.value
-
-
-def _family() -> nw.Expr:
-    return nw.when(_is_image()).then(image_family(nw.col("model"))).otherwise(_no_text())
-
-
-def _charge() -> nw.Expr:
-    """Which of the four ways a call is charged."""
-    image = nw.when(nw.col("_family").is_null()).then(nw.lit(_HELD)).otherwise(nw.lit(_FIXED))
-    priced = nw.when(_is_image()).then(image).otherwise(nw.lit(_MULTIPLIED))
-    return nw.when(nw.col("_is_free")).then(nw.lit(_FREE)).otherwise(priced)
-
-
-def _images_max(cost: int) -> int:
-    """The largest image count whose product with `cost` is an Int64."""
-    return INT64_MAX // cost if cost else INT64_MAX
-
-
-def _tokens_max(settings: Settings) -> int:
-    """The largest token count whose product with the multiplier, rounded up, is an Int64.
-
-    ceil(t x ppm / PPM) <= INT64_MAX exactly when t x ppm <= INT64_MAX x PPM, the right side being whole.
-    """
-    return min(INT64_MAX, INT64_MAX * PPM // settings.multiplier_ppm)
-
-
-def _fixed_terms(book: SettingsBook, term: Callable[[int], int]) -> nw.Expr:
-    """A figure made from the fixed cost of the row's family in force; null for a row without a family."""
-    chosen = _no_count()
-    for family, cost in _FAMILY_COST.items():
-        figure = _in_force(book, _composed(term, cost))
-        chosen = nw.when(nw.col("_family") == family).then(figure).otherwise(chosen)
-    return chosen
-
-
-def _composed(term: Callable[[int], int], cost: Callable[[Settings], int]) -> Callable[[Settings], int]:
-    return lambda settings: term(cost(settings))
-
-
-def _fits(book: SettingsBook) -> nw.Expr:
-    """Whether the charged quantity is a count whose figure is an Int64; null or false when it is not."""
-    images, tokens = nw.col("image_count"), nw.col("total_tokens")
-    images_fit = (images >= 0) & (images <= _fixed_terms(book, _images_max))
-    tokens_fit = (tokens >= 0) & (tokens <= _in_force(book, _tokens_max))
-    return nw.when(nw.col("_charge") == _FIXED).then(images_fit).otherwise(tokens_fit)
-
-
-def _figure() -> nw.Expr:
-    """The billable tokens, computed on 0 wherever the real quantity would not fit: both branches may be evaluated."""
-    charge, fits = nw.col("_charge"), nw.col("_fits")
-    nothing = _literal(0)
-    images = nw.when((charge == _FIXED) & fits).then(nw.col("image_count")).otherwise(nothing)
-    tokens = nw.when((charge == _MULTIPLIED) & fits).then(nw.col("total_tokens")).otherwise(nothing)
-    fixed = nw.when((charge == _FIXED) & fits).then(images * nw.col("_cost")).otherwise(_no_count())
-    multiplied = nw.when((charge == _MULTIPLIED) & fits).then(ceil_times_ppm(tokens, nw.col("_ppm"))).otherwise(fixed)
-    return nw.when(charge == _FREE).then(nothing).otherwise(multiplied)
-
-
-def ceil_times_ppm(tokens: nw.Expr, ppm: nw.Expr) -> nw.Expr:
-    """ceil(tokens x ppm / PPM) for a result that fits Int64; the plain product would leave it for far smaller counts.
-
-    With tokens = whole x PPM + rest the figure is whole x ppm + ceil(rest x ppm / PPM): the first product is at most
-    the result, and the second stays below PPM x PPM_LIMIT = 10^18.
-    """
-    rest = tokens % PPM
-    whole = _divided(tokens, PPM)
-    return whole * ppm + _divided(rest * ppm + (PPM - 1), PPM)
-
-
-def _divided(dividend: nw.Expr, divisor: int) -> nw.Expr:
-    """Floor division of a count by an even constant.
-
-    Some engines divide integers through a double. Taking off the remainder first and adding half a divisor puts the
-    true quotient in the middle between two integers, far from where a double's rounding could tip it over.
-    """
-    multiple = dividend - dividend % divisor
-    return ((multiple + divisor // 2) // divisor).cast(nw.Int64)
-
-
-def _rated() -> list[nw.Expr]:
-    """The columns of RATED_COLUMNS."""
-    charge = nw.col("_charge")
-    is_multiplied, is_fixed = charge == _MULTIPLIED, charge == _FIXED
-    is_charged = is_multiplied | is_fixed
-
-    def by_charge(multiplied: nw.Expr, fixed: nw.Expr, otherwise: nw.Expr) -> nw.Expr:
-        return nw.when(is_multiplied).then(multiplied).otherwise(nw.when(is_fixed).then(fixed).otherwise(otherwise))
-
-    image_rule = nw.concat_str(nw.lit("image_"), nw.col("_family"))
-    out_of_range = nw.lit(Reason.AMOUNT_OUT_OF_RANGE.value)
-    columns = (
-        nw.col("row_id"),
-        nw.col("_version"),
-        by_charge(nw.lit(DEFAULT_MULTIPLIER), image_rule, _no_text()),
-        nw.when(is_charged).then(nw.col("_version")).otherwise(_no_text()),
-        by_charge(nw.lit(ChargeType.MULTIPLIER.value), nw.lit(ChargeType.FIXED.value), _no_text()),
-        by_charge(nw.col("_ppm"), _no_count(), _no_count()),
-        by_charge(_no_count(), nw.col("_cost"), _no_count()),
-        _figure(),
-        nw.when(is_charged & ~nw.coalesce(nw.col("_fits"), nw.lit(value=False)))
-        .then(out_of_range)
-        .otherwise(_no_text()),
-    )
-    return [column.alias(name) for name, column in zip(RATED_COLUMNS, columns, strict=True)]

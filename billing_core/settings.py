@@ -11,15 +11,11 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from billing_core.errors import ConfigurationError
 from billing_core.instants import utc_text
 from billing_core.money import PPM, decimal_text_to_ppm, ppm_to_decimal_text
 from billing_core.toml_tables import Table, content_version, read_tables
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 POLICY_WORDS = ("free", "bill")
 """What a policy may say of a call: recorded with nothing billed, or billed like any other."""
@@ -111,7 +107,7 @@ class SettingsBook:
         return self.versions[bisect_right(self.cuts, instant_us)]
 
 
-def parse_settings(tables: Sequence[Mapping[str, object]], where: str = "rates.toml") -> SettingsBook:
+def parse_settings(tables: object, where: str = "rates.toml") -> SettingsBook:
     """Read `[[settings]]` tables as parsed from TOML into a book of versions.
 
     Versions are put in order of `effective_from`. A key that a version leaves out keeps the value of the version

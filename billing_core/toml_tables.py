@@ -37,6 +37,8 @@ def _described(value: object) -> str:
 class Table:
     """One `[[name]]` table of a file: `number` counts from 1 in file order, `values` is what the user wrote.
 
+    A table inside it has the same number, and `path` says where in it: "match.", "graduated[2].".
+
     Every reader returns `default` for an absent key and raises ConfigurationError for a value of the wrong kind.
     """
 
@@ -44,10 +46,11 @@ class Table:
     name: str
     number: int
     values: Mapping[str, object]
+    path: str = ""
 
     def place(self, key: str) -> str:
         """Where a key stands, for the head of a message."""
-        return f"{self.where}: [[{self.name}]] table {self.number}, key {key}"
+        return f"{self.where}: [[{self.name}]] table {self.number}, key {self.path}{key}"
 
     def refusal(self, key: str, problem: str) -> ConfigurationError:
         """The error for one key, to be raised by the caller."""
@@ -80,9 +83,9 @@ class Table:
             raise self.refusal(key, f"got {value}; write a whole number from {minimum} to {maximum}")
         return value
 
-    def required_whole(self, key: str, minimum: int = 0) -> int:
+    def required_whole(self, key: str, minimum: int = 0, maximum: int = INT64_MAX) -> int:
         """As `whole`, for a key that every table of its kind needs."""
-        found = self.optional_whole(key, minimum)
+        found = self.optional_whole(key, minimum, maximum)
         if found is None:
             raise self._missing(key)
         return found
@@ -123,13 +126,38 @@ class Table:
 
     def multiplier_ppm(self, key: str, default: int) -> int:
         """Quoted decimal text above 0 as parts per million; an unquoted number may already have lost digits."""
+        return self._ppm(key, zero=False) if key in self.values else default
+
+    def required_ppm(self, key: str) -> int:
+        """As `multiplier_ppm`, from 0 on, for a key that every table of its kind needs."""
         if key not in self.values:
-            return default
+            raise self._missing(key)
+        return self._ppm(key, zero=True)
+
+    def _ppm(self, key: str, *, zero: bool) -> int:
         value = self.values[key]
         if not isinstance(value, str):
             hint = f'put it in quotes, {key} = "1.5", so that it is read exactly'
             raise self.refusal(key, f"got {_described(value)}; {hint}")
-        return decimal_text_to_ppm(value, self.place(key))
+        return decimal_text_to_ppm(value, self.place(key), zero=zero)
+
+    def inside(self, key: str, known: Collection[str]) -> Table:
+        """The table under a key, `key = { ... }`, with these keys and no other; empty when absent."""
+        return self._inner(key, self.values.get(key, {}), known)
+
+    def each_inside(self, key: str, known: Collection[str]) -> list[Table]:
+        """The tables of a list under a key, `key = [{ ... }, { ... }]`; at least one."""
+        value = self.values.get(key)
+        if not isinstance(value, list) or not value:
+            raise self.refusal(key, f"got {_described(value)}; write a list of tables, {key} = [{{ ... }}, {{ ... }}]")
+        return [self._inner(f"{key}[{place}]", found, known) for place, found in enumerate(value, start=1)]
+
+    def _inner(self, key: str, value: object, known: Collection[str]) -> Table:
+        if not isinstance(value, Mapping):
+            raise self.refusal(key, f"got {_described(value)}; write a table, {{ {min(known)} = ... }}")
+        table = Table(self.where, self.name, self.number, value, f"{self.path}{key}.")
+        table.expect_keys(known)
+        return table
 
     def instant(self, key: str) -> int | None:
         """A TOML date (midnight UTC) or a date-time with an offset, as epoch microseconds; None when absent."""

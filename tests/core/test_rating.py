@@ -7,7 +7,8 @@ import tomllib
 
 import pytest
 
-from billing_core.rating import RATED_COLUMNS, rate_rules
+from billing_core.price_book import PriceBook, rate_rules
+from billing_core.rating import RATED_COLUMNS
 from billing_core.settings import Settings, SettingsBook, parse_settings
 from tests.core.rating_support import events_of, rated, rated_frame, rated_one
 
@@ -220,13 +221,13 @@ def test_no_events_make_no_rows() -> None:
 def test_further_columns_of_an_event_are_left_out() -> None:
     """The result is the same whatever else the events carry."""
     events = events_of([{"total_tokens": 10}])
-    wider = events.with_columns(events["model"].alias("account_id"))
+    wider = events.with_columns(events["model"].alias("project_id"))
     assert rated_frame(wider, SEED).equals(rated_frame(events, SEED))
 
 
 def test_every_rate_id_that_a_row_may_carry_has_its_rule() -> None:
     """By id and version, with all that an auditor needs to recompute the row, as JSON without a float."""
-    rules = {(rule.rate_id, rule.rate_version): rule for rule in rate_rules(TWO_PRICES)}
+    rules = {(rule.rate_id, rule.rate_version): rule for rule in rate_rules(PriceBook(TWO_PRICES))}
     assert len(rules) == 8
     calls = [
         {"occurred_us": at, "operation_type": kind, "model": model, "total_tokens": 7, "image_count": 7}
@@ -237,12 +238,13 @@ def test_every_rate_id_that_a_row_may_carry_has_its_rule() -> None:
     assert {(row["rate_id"], row["rate_version"]) for row in rows} == set(rules)
     for row in rows:
         rule = rules[row["rate_id"], row["rate_version"]]
-        assert (rule.multiplier_ppm, rule.fixed_cost) == (row["multiplier_ppm"], row["fixed_cost"])
+        ppm = rule.integers.get("ppm", {}).get("input")
+        assert (ppm, rule.integers.get("cost")) == (row["multiplier_ppm"], row["fixed_cost"])
 
 
 def test_a_rule_says_when_it_holds_what_it_matches_and_what_it_charges() -> None:
     """The rules of a version share its interval."""
-    multiplier, *_, google = rate_rules(TWO_PRICES)[4:]
+    multiplier, *_, google = rate_rules(PriceBook(TWO_PRICES))[4:]
     assert (multiplier.effective_from, multiplier.effective_to) == (SEPTEMBER_US, None)
     assert multiplier.match == {"operation": ["chat", "generation", "prompt", "refinement", "repurpose"]}
     assert multiplier.charge == {"multiplier": "1.1", "per": "token"}
