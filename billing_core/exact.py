@@ -47,7 +47,7 @@ def with_sum(calls: nw.LazyFrame[Any], parts: Sequence[Part], result: str) -> nw
         _added([one.tokens * one.whole for one in parts]).alias(f"{result}_whole"),
         (_added([one.tokens * one.part for one in parts]) + count(PPM - 1)).alias(f"{result}_part"),
     )
-    return calls.with_columns((nw.col(f"{result}_whole") + _divided(f"{result}_part")).alias(result))
+    return calls.with_columns((nw.col(f"{result}_whole") + divided(nw.col(f"{result}_part"))).alias(result))
 
 
 def with_wide_sum(
@@ -71,7 +71,7 @@ def _with_wide_sum(calls: nw.LazyFrame[Any], parts: Sequence[Part], result: str)
     names = [f"{result}_{number}" for number in range(len(parts))]
     calls = calls.with_columns(one.tokens.alias(name) for name, one in zip(names, parts, strict=True))
     calls = calls.with_columns(
-        *(_divided(name).alias(f"{name}_high") for name in names),
+        *(divided(nw.col(name)).alias(f"{name}_high") for name in names),
         *((nw.col(name) % PPM).alias(f"{name}_low") for name in names),
     )
     highs, lows = ([nw.col(f"{name}_{half}") for name in names] for half in ("high", "low"))
@@ -81,10 +81,10 @@ def _with_wide_sum(calls: nw.LazyFrame[Any], parts: Sequence[Part], result: str)
     rest += [low * one.whole for low, one in zip(lows, parts, strict=True)]
     top = [high * one.whole for high, one in zip(highs, parts, strict=True)]
     calls = calls.with_columns(
-        _added([*rest, _divided(f"{result}_crumbs")]).alias(f"{result}_rest"), _added(top).alias(f"{result}_top")
+        _added([*rest, divided(nw.col(f"{result}_crumbs"))]).alias(f"{result}_rest"), _added(top).alias(f"{result}_top")
     )
     calls = calls.with_columns(
-        (nw.col(f"{result}_top") + _divided(f"{result}_rest")).alias(f"{result}_top"),
+        (nw.col(f"{result}_top") + divided(nw.col(f"{result}_rest"))).alias(f"{result}_top"),
         (nw.col(f"{result}_rest") % PPM).alias(f"{result}_rest"),
     )
     at_top, at_rest = nw.col(f"{result}_top"), nw.col(f"{result}_rest")
@@ -96,7 +96,7 @@ def _with_wide_sum(calls: nw.LazyFrame[Any], parts: Sequence[Part], result: str)
 def with_blocks(calls: nw.LazyFrame[Any], tokens: nw.Expr, size: str, half: str, result: str) -> nw.LazyFrame[Any]:
     """Add `result`: ceil(tokens / size), for counts from 0 and columns of sizes from 1 and of (size + 1) // 2.
 
-    Null where the size is. Taking half a size off the multiple serves as adding half to it does in `_divided`, and
+    Null where the size is. Taking half a size off the multiple serves as adding half to it does in `divided`, and
     cannot leave Int64.
     """
     before = nw.col(f"{result}_before")
@@ -114,11 +114,11 @@ def _added(terms: Sequence[nw.Expr]) -> nw.Expr:
     return reduce(add, terms)
 
 
-def _divided(column: str) -> nw.Expr:
-    """Floor division of a column of counts by PPM.
+def divided(dividend: nw.Expr) -> nw.Expr:
+    """Floor division of a count by PPM; give it a column, not a formula.
 
     Some engines divide integers through a double. Taking off the remainder first and adding half a divisor puts the
     true quotient in the middle between two integers, far from where a double's rounding could tip it over.
     """
-    multiple = nw.col(column) - nw.col(column) % PPM
+    multiple = dividend - dividend % PPM
     return ((multiple + PPM // 2) // PPM).cast(nw.Int64)

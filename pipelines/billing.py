@@ -17,7 +17,7 @@ import duckdb
 from billing_core.errors import ConfigurationError
 from pipelines.books import clock
 from pipelines.books.admin_journal import AdminJournal
-from pipelines.books.config import config_texts, load_config, load_packages, load_settings, resolve_secret
+from pipelines.books.config import config_texts, load_config, load_packages, load_prices, resolve_secret
 from pipelines.books.lock import hold_books
 from pipelines.books.objects import ObjectStore
 from pipelines.books.posting_log import Done, Intent, PostingLog, RetriedRecord, next_recorded_at
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from billing_core.packages import Package
-    from billing_core.settings import SettingsBook
+    from billing_core.price_book import PriceBook
     from pipelines.books.config_models import BooksConfig
     from pipelines.books.folder import BooksFolder
     from pipelines.intake.found import Discovery, FoundFile
@@ -55,7 +55,7 @@ class OpenBooks:
     config: BooksConfig
     connection: duckdb.DuckDBPyConnection
     sources: Mapping[str, Source]
-    settings: SettingsBook
+    prices: PriceBook
     packages: Sequence[Package]
     texts: Mapping[str, bytes]
     log: PostingLog
@@ -83,7 +83,7 @@ def open_books(
     """
     config = load_config(folder, env)
     sources = configured_sources(folder, config)
-    settings, packages = load_settings(folder, config), load_packages(folder, config)
+    prices, packages = load_prices(folder, config), load_packages(folder, config)
     texts = config_texts(folder, env)
     with (
         hold_books(folder.lock, command, wait_seconds),
@@ -96,7 +96,7 @@ def open_books(
         log = PostingLog(folder.posting_log)
         catch_up(connection, log, folder.database)
         admin = AdminJournal(folder.admin_journal)
-        yield OpenBooks(folder, config, connection, sources, settings, packages, texts, log, admin)
+        yield OpenBooks(folder, config, connection, sources, prices, packages, texts, log, admin)
 
 
 def configured_sources(folder: BooksFolder, config: BooksConfig, *, with_secrets: bool = True) -> dict[str, Source]:
@@ -268,7 +268,7 @@ def posting_inputs(
         actions=[entry for entry in entries if entry.seq > known],
         admin_seq=intent.admin_seq,
         retries=intent.retries,
-        settings=books.settings,
+        prices=books.prices,
         packages=books.packages,
         rates_sha256=intent.objects.get(books.config.rates.path, "0" * 64),
         start=books.config.books.start,

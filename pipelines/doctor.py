@@ -16,7 +16,7 @@ import duckdb
 from billing_core.errors import BooksLockedError, TollbookError
 from pipelines.books.admin_journal import AdminJournal
 from pipelines.books.clock import NOW_VARIABLE
-from pipelines.books.config import load_config, load_packages, load_settings, resolve_secret
+from pipelines.books.config import load_config, load_packages, load_prices, resolve_secret
 from pipelines.books.journal import HashChainedLog, TornLineError
 from pipelines.books.lock import hold_books
 from pipelines.books.posting_log import PostingLog
@@ -91,8 +91,9 @@ def _versions(_case: _Case) -> Iterator[Examined]:
 def _configuration(case: _Case) -> Iterator[Examined]:
     config = load_config(case.folder, case.env)
     yield Examined("configuration", Verdict.OK, f"{case.folder.config}: {config.books.name}, from {config.books.start}")
-    settings, packages = load_settings(case.folder, config), load_packages(case.folder, config)
-    detail = f"{len(settings.versions)} settings, {len(packages)} packages"
+    prices, packages = load_prices(case.folder, config), load_packages(case.folder, config)
+    versions, rules = len(prices.settings.versions), len(prices.rates)
+    detail = f"{versions} settings, {_counted(rules, 'rule')}, {len(packages)} packages"
     yield Examined("rates and packages", Verdict.OK, detail)
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from billing_core.errors import IntegrityError
 from pipelines.billing import OpenBooks, configured_sources, posting_inputs
 from pipelines.books.admin_journal import AdminJournal
-from pipelines.books.config import OVERRIDES_NAME, load_config, load_packages, load_settings
+from pipelines.books.config import OVERRIDES_NAME, load_config, load_packages, load_prices
 from pipelines.books.folder import CONFIG_NAME, BooksFolder
 from pipelines.books.lock import hold_books
 from pipelines.books.objects import ObjectStore
@@ -160,7 +160,7 @@ def _as_posted(
         config=config,
         connection=connection,
         sources=configured_sources(then, config, with_secrets=False),
-        settings=load_settings(then, config),
+        prices=load_prices(then, config),
         packages=load_packages(then, config),
         texts=texts,
         log=PostingLog(folder.posting_log),

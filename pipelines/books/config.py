@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from billing_core.packages import Package
+    from billing_core.price_book import PriceBook
     from billing_core.settings import SettingsBook
     from pipelines.books.folder import BooksFolder
 
-__all__ = ["BooksConfig", "Stripe", "Usage", "config_texts", "load_config", "load_packages", "load_settings"]
-__all__ += ["resolve_secret"]
+__all__ = ["BooksConfig", "Stripe", "Usage", "config_texts", "load_config", "load_packages", "load_prices"]
+__all__ += ["load_settings", "resolve_secret"]
 
 OVERRIDE_PREFIX = "TOLLBOOK__"
 OVERRIDES_NAME = "overrides.json"
@@ -82,12 +83,17 @@ def resolve_secret(block: Usage, folder: BooksFolder, environ: Mapping[str, str]
     return content
 
 
-def load_settings(folder: BooksFolder, config: BooksConfig) -> SettingsBook:
-    """Read the [[settings]] versions of rates.toml; without the file the default settings."""
-    from billing_core.settings import parse_settings  # noqa: PLC0415 `billing_core` loads polars
+def load_prices(folder: BooksFolder, config: BooksConfig) -> PriceBook:
+    """Read the [[settings]] versions and [[rate]] rules of rates.toml; without the file the default settings."""
+    from billing_core.price_book import parse_price_book  # noqa: PLC0415 `billing_core` loads polars
 
     path = folder.root / config.rates.path
-    return parse_settings(_tables(path, "settings", is_default=path == folder.rates), path.name)
+    return parse_price_book(_tables(path, ("settings", "rate"), is_default=path == folder.rates), path.name)
+
+
+def load_settings(folder: BooksFolder, config: BooksConfig) -> SettingsBook:
+    """The settings of `load_prices` alone."""
+    return load_prices(folder, config).settings
 
 
 def load_packages(folder: BooksFolder, config: BooksConfig) -> tuple[Package, ...]:
@@ -95,7 +101,8 @@ def load_packages(folder: BooksFolder, config: BooksConfig) -> tuple[Package, ..
     from billing_core.packages import parse_packages  # noqa: PLC0415 as above
 
     path = folder.root / config.packages.path
-    return tuple(parse_packages(_tables(path, "package", is_default=path == folder.packages), path.name))
+    tables = _tables(path, ("package",), is_default=path == folder.packages)["package"]
+    return tuple(parse_packages(tables, path.name))
 
 
 def config_texts(
@@ -128,18 +135,21 @@ def _profile_text(folder: BooksFolder, name: str) -> dict[str, bytes]:
     return {}
 
 
-def _tables(path: Path, name: str, *, is_default: bool) -> list[Mapping[str, object]]:
+def _tables(path: Path, names: tuple[str, ...], *, is_default: bool) -> dict[str, list[Mapping[str, object]]]:
+    """The tables of a file by name, each of the names present."""
     if not path.exists() and is_default:
-        return []
+        return {name: [] for name in names}
     document = _read_toml(path)
-    if unknown := sorted(document.keys() - {name}):
-        msg = f"{path.name}: {unknown[0]}: unknown key; expected only [[{name}]] tables"
+    expected = " and ".join(f"[[{name}]]" for name in names)
+    if unknown := sorted(document.keys() - set(names)):
+        msg = f"{path.name}: {unknown[0]}: unknown key; expected only {expected} tables"
         raise ConfigurationError(msg)
-    tables = document.get(name, [])
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        msg = f"{path.name}: {name}: expected [[{name}]] tables, with double brackets"
-        raise ConfigurationError(msg)
-    return tables
+    for name in names:
+        tables = document.setdefault(name, [])
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            msg = f"{path.name}: {name}: expected [[{name}]] tables, with double brackets"
+            raise ConfigurationError(msg)
+    return document
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -145,9 +145,9 @@ def _value(invocation: Any, folder: BooksFolder, held: list[dict[str, Any]]) -> 
 
     from pipelines.at_stake import tokens_at_stake
     from pipelines.books import clock
-    from pipelines.books.config import load_settings
+    from pipelines.books.config import load_prices
 
-    book = load_settings(folder, invocation.config(folder))
+    book = load_prices(folder, invocation.config(folder))
     now_us = (clock.now() - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     texts = [row["parsed"] if row["kind"] == "usage" else None for row in held]
     for row, tokens in zip(held, tokens_at_stake(texts, book, now_us), strict=True):

@@ -18,17 +18,6 @@ if TYPE_CHECKING:
     from pipelines.books.folder import BooksFolder
     from pipelines.explain.identify import Found
 
-_POOLS = (
-    "input",
-    "cache_read",
-    "cache_write_5m",
-    "cache_write_1h",
-    "audio_input",
-    "output",
-    "reasoning",
-    "audio_output",
-)
-
 
 def explain(reader: duckdb.DuckDBPyConnection, folder: BooksFolder, found: Found) -> dict[str, Any]:
     """The document of what was identified; its `kind` is usage, transaction or held."""
@@ -80,7 +69,8 @@ def _price(reader: duckdb.DuckDBPyConnection, call: Mapping[str, Any]) -> dict[s
     """The rule, the settings and the arithmetic; `agrees` says whether it comes to what was billed."""
     rule = _rule(reader, call)
     charge, integers = (rule["charge"], rule["integers"]) if rule else (None, None)
-    told = explain_price(call, charge, integers)
+    place = _one(reader, queries.POSITION, {"usage_id": call["usage_id"], "rate_id": call["rate_id"]})
+    told = explain_price(call, charge, integers, place["position"] if place else None)
     return {
         "rule": rule,
         "settings": _one(reader, queries.SETTINGS, {"settings_version": call["settings_version"]}),
@@ -96,10 +86,7 @@ def _rule(reader: duckdb.DuckDBPyConnection, call: Mapping[str, Any]) -> dict[st
     rule = _one(reader, queries.RULE, named) if call["rate_id"] else None
     if rule is None:
         return None
-    rule |= {name: json.loads(rule[name]) for name in ("match", "charge")}
-    ppm, cost = rule.pop("multiplier_ppm"), rule.pop("fixed_cost")
-    rule["integers"] = {"cost": cost} if ppm is None else {"ppm": dict.fromkeys(_POOLS, ppm)}
-    return rule
+    return rule | {name: json.loads(rule[name]) for name in ("match", "charge", "integers")}
 
 
 def _paid_by(reader: duckdb.DuckDBPyConnection, row: Mapping[str, Any]) -> list[dict[str, Any]]:

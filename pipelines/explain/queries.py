@@ -34,6 +34,9 @@ RULE = """
 SELECT * REPLACE (effective_from::VARCHAR AS effective_from, effective_to::VARCHAR AS effective_to)
 FROM books.rates WHERE rate_id = $rate_id AND rate_version = $rate_version
 """
+POSITION = """
+SELECT position FROM books.tier_positions WHERE usage_id = $usage_id::UUID AND rate_id = $rate_id
+"""
 SETTINGS = """
 SELECT settings_version, effective_from::VARCHAR AS effective_from, effective_to::VARCHAR AS effective_to,
     updated_by, reason, superseded_by, partial_error, gateway_cache_hit, cancelled_stream

@@ -64,10 +64,8 @@ HASHED_COLUMNS: Mapping[int, Mapping[str, str]] = {
         "audit.admin_actions": (
             "seq entry_id occurred_at actor action account_id token_amount reason entry_hash change posting_id"
         ),
-        "books.rates": (
-            "rate_id rate_version book_sha256 effective_from effective_to match charge multiplier_ppm fixed_cost "
-            "posting_id"
-        ),
+        "books.rates": ("rate_id rate_version book_sha256 effective_from match charge integers posting_id"),
+        "books.tier_positions": "usage_id account_id rate_id period position tokens posting_id",
         "books.usage_versions": "event_key version posting_id",
         "finance.lot_allocations": (
             "account_id lot_id kind debit_from debit_to tokens transaction_id allocated_at recorded_at period "

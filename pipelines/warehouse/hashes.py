@@ -55,6 +55,7 @@ SEALED: tuple[Sealed, ...] = (
     ),
     Sealed("audit.admin_actions", "seq"),
     Sealed("books.rates", "rate_id, rate_version, book_sha256"),
+    Sealed("books.tier_positions", "account_id, rate_id, period, position, usage_id"),
     Sealed("books.usage_versions", "event_key, version"),
 )
 
@@ -80,6 +81,7 @@ HISTORY: Mapping[str, str] = {
     "books.provider_usage": "file_id, line_no, record_no",
     "books.rates": "rate_id, rate_version, book_sha256",
     "books.system_settings": "settings_version, effective_from",
+    "books.tier_positions": "account_id, rate_id, period, position, usage_id",
     "books.token_accounts": "account_id",
     "books.token_pricing": "package_id, package_version",
     "books.token_transactions": "account_id, account_seq",

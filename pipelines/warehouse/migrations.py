@@ -28,7 +28,7 @@ APPEND_ONLY = (
     "books.account_versions",
     "books.credits",
     "books.provider_usage",
-    "books.rates",
+    "books.tier_positions",
     "books.token_transactions",
     "books.token_usage",
     "books.usage_revisions",
@@ -39,6 +39,7 @@ APPEND_ONLY = (
 """Tables in which no posted row may ever change or vanish; a trigger refuses."""
 
 VERSIONED = {
+    "books.rates": "effective_to, superseded_by",
     "books.system_settings": "effective_to, superseded_by",
     "books.token_pricing": "effective_to, superseded_by, updated_at",
 }

@@ -20,6 +20,7 @@ from pipelines.intake.sources import FileToRead, ReadContext
 from pipelines.warehouse.files import note_received, number_files
 from pipelines.warehouse.posting_types import ChangedInputError, PostingInputs, PostingSummary
 from pipelines.warehouse.quarantine import keep_raw_records, load_raw_records
+from pipelines.warehouse.rate_versions import keep_rates
 from pipelines.warehouse.script import roll_back, rows, run_script, scalar
 from pipelines.warehouse.sealing import seal
 from pipelines.warehouse.versions import keep_packages, keep_settings
@@ -51,16 +52,18 @@ def post(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> Postin
 def _post(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> PostingSummary:
     """The steps in their order; a script whose input is empty is left out: planning it costs more than running it."""
     parameters = _parameters(connection, inputs)
-    _keep_versions(connection, inputs)
+    has_new_rules = _keep_versions(connection, inputs)
     _keep_actions(connection, inputs)
     _read(connection, inputs)
     accepted = _accepted(connection)
     run_script(connection, "posting/01_accounts.sql", parameters)
     if accepted.credits:
         run_script(connection, "posting/02_credits.sql", parameters)
-    rate_usage(connection, inputs.settings)
+    rate_usage(connection, inputs.prices, parameters, with_held=has_new_rules)
     _refuse_unpriceable(connection)
     run_script(connection, f"posting/03_{'revisions' if accepted.later_versions else 'no_revisions'}.sql", parameters)
+    if has_new_rules:
+        run_script(connection, "posting/03_priced.sql", parameters)
     if accepted.versioned:
         run_script(connection, "posting/04_versions.sql", parameters)
     if accepted.buckets:
@@ -73,7 +76,7 @@ def _post(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> Posti
         run_script(connection, "posting/06_usage.sql", parameters)
     run_script(connection, "posting/07_transactions.sql", parameters)
     run_script(connection, "posting/08_balances.sql", parameters)
-    grade_accounts(connection, inputs.settings.at(_horizon_us(inputs.billing_date) - 1))
+    grade_accounts(connection, inputs.prices.settings.at(_horizon_us(inputs.billing_date) - 1))
     run_script(connection, "posting/09_accounts.sql", parameters)
     run_script(connection, "posting/10_trail.sql", parameters)
     if any(file.outcome == "duplicate" for file in inputs.files):
@@ -130,15 +133,17 @@ def _parameters(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) ->
     }
 
 
-def _keep_versions(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> None:
-    keep_settings(
+def _keep_versions(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> bool:
+    """Bring settings, packages and rules up to the files; returns whether a rule is new."""
+    keep_settings(connection, inputs.prices.settings, inputs.recorded_us)
+    keep_packages(connection, inputs.packages, inputs.recorded_us)
+    return keep_rates(
         connection,
-        inputs.settings,
+        inputs.prices,
         book_sha256=inputs.rates_sha256,
         posting_id=inputs.posting_id,
         recorded_us=inputs.recorded_us,
     )
-    keep_packages(connection, inputs.packages, inputs.recorded_us)
 
 
 def _keep_actions(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> None:

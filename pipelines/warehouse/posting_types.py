@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from billing_core.packages import Package
-    from billing_core.settings import SettingsBook
+    from billing_core.price_book import PriceBook
     from pipelines.books.admin_journal import AdminEntry
     from pipelines.books.posting_log import RetriedRecord
     from pipelines.intake.found import FoundFile
@@ -49,7 +49,7 @@ class PostingInputs:
     actions: Sequence[AdminEntry]
     admin_seq: int
     retries: Sequence[RetriedRecord]
-    settings: SettingsBook
+    prices: PriceBook
     packages: Sequence[Package]
     rates_sha256: str
     start: date

@@ -35,6 +35,7 @@ GROWING = (
     "books.account_versions",
     "books.credits",
     "books.provider_usage",
+    "books.tier_positions",
     "books.token_transactions",
     "books.token_usage",
     "books.usage_revisions",

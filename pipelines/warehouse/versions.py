@@ -1,11 +1,8 @@
-"""Dated versions in the books: settings, packages and the rules that rated, kept for ever, closed by a successor."""
+"""Dated versions in the books: settings and packages, kept for ever, closed by a successor."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
-
-from billing_core.rating import rate_rules
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,11 +26,6 @@ SELECT $settings_version AS settings_version, {_INSTANT % "effective_from"} AS e
     $cancelled_stream AS cancelled_stream, $free_lots AS free_lots_priority, $paid_lots AS paid_lots_priority,
     $breakage AS breakage_policy
 """
-_KEEP_RATE = f"""
-INSERT INTO books.rates
-SELECT $rate_id, $rate_version, $book_sha256, {_INSTANT % "effective_from"}, {_INSTANT % "effective_to"},
-    $match::JSON, $charge::JSON, $multiplier_ppm::BIGINT, $fixed_cost::BIGINT, $posting_id
-"""
 _KEEP_PACKAGE = f"""
 INSERT INTO books.token_pricing BY NAME
 SELECT $package_id AS package_id, $package_name AS package_name, $token_amount AS token_amount,
@@ -45,10 +37,8 @@ SELECT $package_id AS package_id, $package_name AS package_name, $token_amount A
 """
 
 
-def keep_settings(
-    connection: duckdb.DuckDBPyConnection, book: SettingsBook, *, book_sha256: str, posting_id: int, recorded_us: int
-) -> None:
-    """Bring books.system_settings and books.rates up to ``book``; nothing is written when it is the one they hold."""
+def keep_settings(connection: duckdb.DuckDBPyConnection, book: SettingsBook, recorded_us: int) -> None:
+    """Bring books.system_settings up to ``book``; nothing is written when it is the one they hold."""
     known = connection.execute(
         "SELECT settings_version, epoch_us(effective_to) FROM books.system_settings WHERE superseded_by IS NULL"
     ).fetchall()
@@ -92,7 +82,6 @@ def keep_settings(
                     "breakage": version.breakage_policy,
                 },
             )
-    _keep_rates(connection, book, book_sha256, posting_id)
 
 
 def _supersede_settings(connection: duckdb.DuckDBPyConnection, name: str, book: SettingsBook, recorded_us: int) -> None:
@@ -110,27 +99,6 @@ def _supersede_settings(connection: duckdb.DuckDBPyConnection, name: str, book: 
         " WHERE settings_version = $name AND superseded_by IS NULL",
         {"by": successor.settings_version, "name": name, "recorded_us": recorded_us},
     )
-
-
-def _keep_rates(connection: duckdb.DuckDBPyConnection, book: SettingsBook, book_sha256: str, posting_id: int) -> None:
-    known = set(connection.execute("SELECT DISTINCT rate_id, rate_version FROM books.rates").fetchall())
-    for rule in rate_rules(book):
-        if (rule.rate_id, rule.rate_version) not in known:
-            connection.execute(
-                _KEEP_RATE,
-                {
-                    "rate_id": rule.rate_id,
-                    "rate_version": rule.rate_version,
-                    "book_sha256": book_sha256,
-                    "effective_from": rule.effective_from,
-                    "effective_to": rule.effective_to,
-                    "match": json.dumps(rule.match, sort_keys=True),
-                    "charge": json.dumps(rule.charge, sort_keys=True),
-                    "multiplier_ppm": rule.multiplier_ppm,
-                    "fixed_cost": rule.fixed_cost,
-                    "posting_id": posting_id,
-                },
-            )
 
 
 def keep_packages(connection: duckdb.DuckDBPyConnection, packages: Sequence[Package], recorded_us: int) -> None:

@@ -253,7 +253,7 @@ def test_two_tables_of_one_instant_are_both_named() -> None:
 def test_anything_but_a_list_of_tables_is_answered_with_how_to_write_one(tables: object) -> None:
     """A single [settings] is the usual slip."""
     with pytest.raises(ConfigurationError, match=r"key settings: expected a list of tables; start each one with \[\["):
-        parse_settings(tables)  # type: ignore[arg-type]
+        parse_settings(tables)
 
 
 def test_a_cost_beyond_any_sense_is_refused() -> None:

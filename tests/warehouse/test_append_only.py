@@ -133,6 +133,6 @@ def test_guards_survive_a_reopening(database: Path) -> None:
     """They stand in the file, not in the session."""
     with open_warehouse(database) as connection:
         assert missing_triggers(connection) == []
-        fill(connection, "books.rates")
+        fill(connection, "audit.blocks")
     with pytest.raises(TollbookError, match="append-only"), open_warehouse(database) as connection:
-        connection.execute("DELETE FROM books.rates")
+        connection.execute("DELETE FROM audit.blocks")

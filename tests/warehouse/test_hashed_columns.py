@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pipelines.warehouse.connection import open_warehouse
 from pipelines.warehouse.hashed_columns import HASHED_COLUMNS
 from pipelines.warehouse.hashes import HASH_VERSION, SEALED
-from pipelines.warehouse.migrations import migrate
+from pipelines.warehouse.migrations import VERSIONED, migrate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,4 +23,6 @@ def test_the_newest_version_seals_every_column(tmp_path: Path) -> None:
                 "SELECT column_name FROM duckdb_columns() WHERE schema_name || '.' || table_name = $table",
                 {"table": sealed.table},
             ).fetchall()
-            assert {name for (name,) in found} == set(HASHED_COLUMNS[HASH_VERSION][sealed.table].split())
+            # What is filled in once a successor is known cannot be part of the seal of before.
+            later = set(VERSIONED.get(sealed.table, "").split(", "))
+            assert {name for (name,) in found} - later == set(HASHED_COLUMNS[HASH_VERSION][sealed.table].split())

@@ -357,8 +357,8 @@ CREATE TABLE books.rates (
     effective_to TIMESTAMPTZ,
     match JSON NOT NULL,
     charge JSON NOT NULL,
-    multiplier_ppm BIGINT,
-    fixed_cost BIGINT,
+    integers JSON NOT NULL,
+    superseded_by VARCHAR,
     posting_id BIGINT NOT NULL
 );
 

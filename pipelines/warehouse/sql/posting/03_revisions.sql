@@ -29,7 +29,8 @@ SELECT
     CASE WHEN posted.ever_billed THEN usage_transaction_id END AS corrects_transaction_id,
     coalesce(posted.billable_tokens, 0) - coalesce(rated.billable_tokens, 0) AS token_amount,
     CASE WHEN usage.success THEN usage.total_tokens ELSE 0 END
-        - CASE WHEN posted.success THEN posted.total_tokens ELSE 0 END AS actual_tokens
+        - CASE WHEN posted.success THEN posted.total_tokens ELSE 0 END AS actual_tokens,
+    'superseded' AS revision_reason
 FROM classified_usage AS usage
 JOIN usage_rated AS rated USING (row_id)
 JOIN posted_figures AS posted USING (event_key)
@@ -37,7 +38,7 @@ WHERE usage.disposition = 'accepted' AND usage.supersedes;
 
 INSERT INTO books.usage_revisions BY NAME
 SELECT
-    revised.revision_no, 'superseded' AS revision_reason,
+    revised.revision_no, revised.revision_reason,
     revised.usage_id, usage.event_key, usage.account_id, usage.user_id, usage.workspace_id, usage.project_id,
     usage.content_piece_id, usage.operation_type, usage.provider, usage.model, usage.input_tokens, usage.output_tokens,
     usage.total_tokens, usage.cache_read_tokens, usage.cache_write_5m_tokens, usage.cache_write_1h_tokens,

@@ -65,8 +65,6 @@ COMMENT ON COLUMN books.rates.effective_from IS 'First instant at which this ver
 COMMENT ON COLUMN books.rates.effective_to IS 'Instant at which the next version takes over, UTC; NULL: in force without end.';
 COMMENT ON COLUMN books.rates.match IS 'Which calls it prices, as JSON.';
 COMMENT ON COLUMN books.rates.charge IS 'How it charges, as JSON.';
-COMMENT ON COLUMN books.rates.multiplier_ppm IS 'Multiplier in parts per million.';
-COMMENT ON COLUMN books.rates.fixed_cost IS 'Tokens per image or call.';
 COMMENT ON COLUMN books.rates.posting_id IS 'Number of the posting that wrote the row: 1, 2, 3 ... without gaps.';
 
 COMMENT ON TABLE books.system_settings IS 'Settings that set prices and thresholds, every dated version of them.';

@@ -1,0 +1,77 @@
+"""The rules that priced, in the books: every version ever used, closed and named by what replaced it, never removed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+from billing_core.price_book import rate_rules
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from billing_core.price_book import PriceBook, RateRule
+
+WITHDRAWN = "withdrawn"
+"""`superseded_by` of a rule that has no version any more."""
+
+_KEEP = """
+INSERT INTO books.rates BY NAME
+SELECT $rate_id AS rate_id, $rate_version AS rate_version, $book_sha256 AS book_sha256,
+    make_timestamptz($effective_from) AS effective_from, make_timestamptz($effective_to) AS effective_to,
+    $match::JSON AS match, $charge::JSON AS charge, $integers::JSON AS integers, $posting_id AS posting_id
+"""
+_CLOSE = """
+UPDATE books.rates SET effective_to = make_timestamptz($effective_to), superseded_by = $superseded_by
+WHERE rate_id = $rate_id AND rate_version = $rate_version
+"""
+
+
+class _Kept(NamedTuple):
+    effective_to: int | None
+    superseded_by: str | None
+
+
+def keep_rates(
+    connection: duckdb.DuckDBPyConnection, book: PriceBook, *, book_sha256: str, posting_id: int, recorded_us: int
+) -> bool:
+    """Bring books.rates up to the rules of `book`; returns whether one is new or holds again."""
+    found = connection.execute(
+        "SELECT rate_id, rate_version, epoch_us(effective_to), superseded_by FROM books.rates"
+    ).fetchall()
+    kept = {(rate_id, version): _Kept(*state) for rate_id, version, *state in found}
+    wanted = {(rule.rate_id, rule.rate_version): rule for rule in rate_rules(book)}
+    for key, state in kept.items():
+        rule = wanted.get(key)
+        if rule is None and state.superseded_by is None:
+            ends = recorded_us if state.effective_to is None else state.effective_to
+            _close(connection, key, ends, _successor(wanted, key[0]))
+        elif rule is not None and state != (rule.effective_to, None):
+            _close(connection, key, rule.effective_to, None)
+    for key, rule in wanted.items():
+        if key not in kept:
+            connection.execute(_KEEP, {**_row(rule), "book_sha256": book_sha256, "posting_id": posting_id})
+    return any(key not in kept or kept[key].superseded_by is not None for key in wanted)
+
+
+def _close(
+    connection: duckdb.DuckDBPyConnection, key: tuple[str, str], effective_to: int | None, superseded_by: str | None
+) -> None:
+    names = {"rate_id": key[0], "rate_version": key[1]}
+    connection.execute(_CLOSE, {**names, "effective_to": effective_to, "superseded_by": superseded_by})
+
+
+def _successor(wanted: dict[tuple[str, str], RateRule], rate_id: str) -> str:
+    """The last version that stands for a rule now, or a word that it was withdrawn."""
+    return next((version for name, version in reversed(wanted) if name == rate_id), WITHDRAWN)
+
+
+def _row(rule: RateRule) -> dict[str, object]:
+    documents = {"match": rule.match, "charge": rule.charge, "integers": rule.integers}
+    return {
+        "rate_id": rule.rate_id,
+        "rate_version": rule.rate_version,
+        "effective_from": rule.effective_from,
+        "effective_to": rule.effective_to,
+        **{name: json.dumps(document, sort_keys=True) for name, document in documents.items()},
+    }

@@ -1,0 +1,10 @@
+COMMENT ON COLUMN books.rates.integers IS 'The whole numbers that the charge is computed with, as JSON: parts per million, tokens per unit, tiers.';
+COMMENT ON COLUMN books.rates.superseded_by IS 'Version now in force in its place, or withdrawn; NULL while the rates file holds this one.';
+COMMENT ON TABLE books.tier_positions IS 'Where each tiered call stands among the tokens of its account''s month under its rule.';
+COMMENT ON COLUMN books.tier_positions.usage_id IS 'Call; see books.token_usage.';
+COMMENT ON COLUMN books.tier_positions.account_id IS 'Account whose month it is.';
+COMMENT ON COLUMN books.tier_positions.rate_id IS 'Tiered rule; see books.rates.';
+COMMENT ON COLUMN books.tier_positions.period IS 'Calendar month of the call in the time zone of the books, YYYY-MM.';
+COMMENT ON COLUMN books.tier_positions.position IS 'Tokens of the month that were posted before the call.';
+COMMENT ON COLUMN books.tier_positions.tokens IS 'Tokens of the call when it was first posted.';
+COMMENT ON COLUMN books.tier_positions.posting_id IS 'Number of the posting that wrote the row: 1, 2, 3 ... without gaps.';

@@ -1,0 +1,10 @@
+-- The tokens of an account's month under one tiered rule lie end to end: a call has those after `position`.
+CREATE TABLE books.tier_positions (
+    usage_id UUID NOT NULL,
+    account_id VARCHAR NOT NULL,
+    rate_id VARCHAR NOT NULL,
+    period VARCHAR NOT NULL,
+    position BIGINT NOT NULL,
+    tokens BIGINT NOT NULL,
+    posting_id BIGINT NOT NULL
+);
