@@ -21,6 +21,7 @@ from pipelines.books.config import config_texts, load_config, load_packages, loa
 from pipelines.books.lock import hold_books
 from pipelines.books.objects import ObjectStore
 from pipelines.books.posting_log import Done, Intent, PostingLog, RetriedRecord, next_recorded_at
+from pipelines.engines.local import prices_held_calls
 from pipelines.intake.discovery import changed_since, discover, due
 from pipelines.intake.profiles import parse_profile, profile_text
 from pipelines.intake.sources import Source
@@ -32,6 +33,7 @@ from pipelines.warehouse.migrations import migrate
 from pipelines.warehouse.posting import ChangedInputError, PostingInputs, PostingSummary, post
 from pipelines.warehouse.publish import publish
 from pipelines.warehouse.quarantine import drop_expired
+from pipelines.warehouse.rate_versions import has_new_rules
 from pipelines.warehouse.script import rows, scalar
 from pipelines.warehouse.sql import sql_text
 from pipelines.warehouse.views import create_views
@@ -290,7 +292,7 @@ def _not_yet_posted(books: OpenBooks, files: Sequence[FoundFile]) -> list[FoundF
 
 
 def _has_other_news(books: OpenBooks, billing_date: date) -> bool:
-    """Whether credits, admin entries, welcome bonuses or expiring lots come due by the date."""
+    """Whether credits, admin entries, welcome bonuses or expiring lots come due, or a new rule prices held calls."""
     last = books.last_date()
     horizon = datetime.combine(billing_date + timedelta(days=1), time(), UTC)
     previous = datetime.combine(last + timedelta(days=1), time(), UTC) if last else _EPOCH
@@ -300,7 +302,9 @@ def _has_other_news(books: OpenBooks, billing_date: date) -> bool:
     found = scalar(
         books.connection, sql_text("posting/other_news.sql"), {"horizon": horizon, "previous_horizon": previous}
     )
-    return found > 0
+    if found or last is None:
+        return found > 0
+    return has_new_rules(books.connection, books.prices) and prices_held_calls(books.connection, books.prices)
 
 
 def _admin_mark(books: OpenBooks) -> int:

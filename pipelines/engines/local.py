@@ -89,10 +89,28 @@ def rate_usage(
         _rate(connection, book, scoped.format(calls=_NEW_CALLS), _KEEP_NEW, first, last)
     if with_held:
         run_script(connection, "posting/02_held.sql", parameters)
-        count = scalar(connection, "SELECT count(*) FROM held_calls")
-        for first, last in _runs(count):
-            _rate(connection, book, scoped.format(calls=_HELD_CALLS), _KEEP_HELD, -last, -first)
+        # What this posting brings a later version of is priced by that.
+        connection.execute(
+            "DELETE FROM held_calls WHERE event_key IN (SELECT event_key FROM classified_usage WHERE supersedes)"
+        )
+        _rate_held(connection, book, scoped)
     price_tiered_calls(connection, book, parameters)
+
+
+def prices_held_calls(connection: duckdb.DuckDBPyConnection, book: PriceBook) -> bool:
+    """Whether the book prices a call of the books that no rule did."""
+    run_script(connection, "posting/02_held.sql", {})
+    if not scalar(connection, "SELECT count(*) FROM held_calls"):
+        return False
+    connection.execute(_TABLE)
+    _rate_held(connection, book, _with_scopes(connection, book))
+    return scalar(connection, "SELECT count(*) FROM usage_rated") > 0
+
+
+def _rate_held(connection: duckdb.DuckDBPyConnection, book: PriceBook, scoped: str) -> None:
+    count = scalar(connection, "SELECT count(*) FROM held_calls")
+    for first, last in _runs(count):
+        _rate(connection, book, scoped.format(calls=_HELD_CALLS), _KEEP_HELD, -last, -first)
 
 
 def _runs(count: int) -> Iterator[tuple[int, int]]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from billing_core.price_book import rate_rules
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import duckdb
 
     from billing_core.price_book import PriceBook, RateRule
@@ -36,11 +38,7 @@ def keep_rates(
     connection: duckdb.DuckDBPyConnection, book: PriceBook, *, book_sha256: str, posting_id: int, recorded_us: int
 ) -> bool:
     """Bring books.rates up to the rules of `book`; returns whether one is new or holds again."""
-    found = connection.execute(
-        "SELECT rate_id, rate_version, epoch_us(effective_to), superseded_by FROM books.rates"
-    ).fetchall()
-    kept = {(rate_id, version): _Kept(*state) for rate_id, version, *state in found}
-    wanted = {(rule.rate_id, rule.rate_version): rule for rule in rate_rules(book)}
+    kept, wanted = _kept(connection), _wanted(book)
     for key, state in kept.items():
         rule = wanted.get(key)
         if rule is None and state.superseded_by is None:
@@ -51,6 +49,26 @@ def keep_rates(
     for key, rule in wanted.items():
         if key not in kept:
             connection.execute(_KEEP, {**_row(rule), "book_sha256": book_sha256, "posting_id": posting_id})
+    return _is_news(kept, wanted)
+
+
+def has_new_rules(connection: duckdb.DuckDBPyConnection, book: PriceBook) -> bool:
+    """Whether the next posting will learn of a rule, or of one that holds again."""
+    return _is_news(_kept(connection), _wanted(book))
+
+
+def _kept(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], _Kept]:
+    found = connection.execute(
+        "SELECT rate_id, rate_version, epoch_us(effective_to), superseded_by FROM books.rates"
+    ).fetchall()
+    return {(rate_id, version): _Kept(*state) for rate_id, version, *state in found}
+
+
+def _wanted(book: PriceBook) -> dict[tuple[str, str], RateRule]:
+    return {(rule.rate_id, rule.rate_version): rule for rule in rate_rules(book)}
+
+
+def _is_news(kept: Mapping[tuple[str, str], _Kept], wanted: Mapping[tuple[str, str], RateRule]) -> bool:
     return any(key not in kept or kept[key].superseded_by is not None for key in wanted)
 
 
@@ -61,9 +79,9 @@ def _close(
     connection.execute(_CLOSE, {**names, "effective_to": effective_to, "superseded_by": superseded_by})
 
 
-def _successor(wanted: dict[tuple[str, str], RateRule], rate_id: str) -> str:
+def _successor(wanted: Mapping[tuple[str, str], RateRule], rate_id: str) -> str:
     """The last version that stands for a rule now, or a word that it was withdrawn."""
-    return next((version for name, version in reversed(wanted) if name == rate_id), WITHDRAWN)
+    return next((version for name, version in reversed(tuple(wanted)) if name == rate_id), WITHDRAWN)
 
 
 def _row(rule: RateRule) -> dict[str, object]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.warehouse.ledger_books import LedgerBooks, failing
+from tests.warehouse.ledger_books import LedgerBooks, at, failing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +54,7 @@ def ruled(tmp_path: Path) -> Iterator[LedgerBooks]:
     made = LedgerBooks(tmp_path / "books", rates=EVERY_KIND)
     made.account()
     made.account("bob", plan="block")
+    made.account("cyd")
     yield made
     assert failing(made.opened().connection) == {}
     made.close()
@@ -89,3 +90,98 @@ def test_every_kind_of_charge_is_posted_and_recomputed(ruled: LedgerBooks) -> No
         "family": (12000, "image_dall_e_3", "fixed"),
         "default": (150, "default_multiplier", "multiplier"),
     }
+
+
+def test_graduated_tiers_go_on_across_postings_and_months(ruled: LedgerBooks) -> None:
+    """Position is what was posted of the account's month before, in posting order."""
+    ruled.call("late", 2, 40, model="g-1", occurred_at=at(2, 20), project_id="second")
+    ruled.call("early", 2, 80, model="g-1", occurred_at=at(2, 3), project_id="first")
+    ruled.call("bob", 2, 30, model="g-1", account_id="cyd", project_id="other account")
+    ruled.bill(2)
+    ruled.call("next", 3, 50, model="g-1", project_id="third")
+    ruled.bill(3)
+    ruled.call("missed", 1, 10, model="g-1", file_day=4, project_id="delivered late")
+    ruled.bill(4)
+    found = {name: tokens for name, (tokens, *_) in billed(ruled).items()}
+    # 80 x 2; 20 x 2 + 20 x 1.1; 30 x 1.1 + 20 x 0.5; then all further ones at 0.5.
+    assert found == {"first": 160, "second": 62, "other account": 60, "third": 43, "delivered late": 5}
+    places = "SELECT position, tokens FROM books.tier_positions WHERE account_id = 'ada' ORDER BY position"
+    assert ruled.rows(places) == [(0, 80), (80, 40), (120, 50), (170, 10)]
+
+
+def test_later_version_of_a_tiered_call_keeps_its_place(ruled: LedgerBooks) -> None:
+    """It is priced where the first one stood, and moves no other call."""
+    ruled.version(1, 1, 90, model="g-1")
+    ruled.call("after", 2, 20, model="g-1", occurred_at=at(2, 10), project_id="after")
+    ruled.bill(2)
+    ruled.version(2, 3, 110, model="g-1")
+    ruled.bill(3)
+    assert [row[:2] for row in ruled.ledger()] == [("usage", -180), ("usage", -31), ("correction", -31)]
+
+
+HELD = {"operation_type": "image", "model": "gpt-image-1", "image_count": 3}
+NEW_RULE = """
+[[rate]]
+id = "gpt-image"
+effective_from = 2026-09-02T10:00:00Z
+match = { model = "gpt-image-*" }
+fixed = 500
+per = "image"
+"""
+
+
+def rules_of(books: LedgerBooks, text: str) -> None:
+    """Write the rates file anew, as its owner does between two runs."""
+    books.close()
+    (books.root / "rates.toml").write_text(text, encoding="utf-8")
+
+
+def test_held_call_is_priced_once_when_a_rule_names_its_model(books: LedgerBooks) -> None:
+    """By an ordinary run without any file, at the rule for its own instant; what the rule does not cover stays held."""
+    books.call("before", 2, 0, occurred_at="2026-09-02T09:59:59.999999Z", project_id="before", **HELD)
+    books.call("from", 2, 0, occurred_at="2026-09-02T10:00:00Z", project_id="from", **HELD)
+    books.bill(2)
+    assert books.ledger() == []
+    rules_of(books, f"{SETTINGS}{NEW_RULE}")
+    books.bill(3)
+    books.bill(4)
+    assert books.ledger() == [("usage", -1500, -1500)]
+    assert billed(books) == {"before": (None, None, None), "from": (1500, "gpt-image", "fixed")}
+    assert books.rows("SELECT count(*) FROM finance.held") == [(1,)]
+    assert books.rows("SELECT revision_no, revision_reason FROM books.usage_revisions") == [(1, "priced")]
+    assert books.rows("SELECT posting_id FROM books.token_transactions") == [(3,)]
+    assert books.rows("SELECT count(*) FROM audit.postings") == [(3,)]
+
+
+CHANGES = {
+    "multiplier change": """
+[[settings]]
+effective_from = 2026-09-02T10:00:00Z
+default_token_multiplier = "2"
+""",
+    "account override": """
+[[rate]]
+id = "ada"
+effective_from = 2026-09-02T10:00:00Z
+match = { account = "ada" }
+multiplier = "2"
+""",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("is_retroactive", [False, True])
+def test_price_changes_at_its_very_microsecond(books: LedgerBooks, change: str, *, is_retroactive: bool) -> None:
+    """The call of the instant has the new price, the one a microsecond earlier the old; what was posted stays."""
+    early, late = "2026-09-02T09:59:59.999999Z", "2026-09-02T10:00:00Z"
+    rules_of(books, SETTINGS if is_retroactive else SETTINGS + CHANGES[change])
+    books.call("a", 2, 100, occurred_at=early, project_id="early")
+    books.call("b", 2, 100, occurred_at=late, project_id="late")
+    books.bill(2)
+    rules_of(books, SETTINGS + CHANGES[change])
+    books.call("c", 2, 100, occurred_at=early, file_day=3, project_id="early, delivered late")
+    books.call("d", 2, 100, occurred_at=late, file_day=3, project_id="late, delivered late")
+    books.bill(3)
+    found = {name: tokens for name, (tokens, *_) in billed(books).items()}
+    posted = 150 if is_retroactive else 200
+    assert found == {"early": 150, "late": posted, "early, delivered late": 150, "late, delivered late": 200}

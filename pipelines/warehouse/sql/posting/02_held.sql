@@ -1,4 +1,4 @@
--- Calls that no rule has priced yet and that this posting brings no later version of, numbered below every record.
+-- Calls that no rule has priced yet, numbered below every record.
 CREATE OR REPLACE TEMP TABLE held_calls AS
 WITH held AS (
     SELECT 0 AS revision_no, 'first' AS revision_reason, first.*
@@ -11,5 +11,4 @@ WITH held AS (
 )
 SELECT -row_number() OVER (ORDER BY occurred_at, usage_id) AS row_id, held.*
 FROM held
-ANTI JOIN (SELECT event_key FROM classified_usage WHERE supersedes) AS superseded USING (event_key)
 WHERE billable_tokens IS NULL;
