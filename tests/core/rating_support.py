@@ -1,4 +1,4 @@
-"""Calls to rate, and a helper that rates them on two engines and insists that both say the same."""
+"""Calls to rate, and helpers that rate them: on Polars, or on two engines that must say the same."""
 
 from __future__ import annotations
 
@@ -70,8 +70,11 @@ def rated_frame(events: pl.DataFrame, book: PriceBook | SettingsBook) -> pl.Data
 
 
 def rated(calls: Iterable[Mapping[str, object]], book: PriceBook | SettingsBook) -> list[dict[str, Any]]:
-    """As `rated_frame`, from calls to plain dictionaries in the same order."""
-    return rated_frame(events_of(calls), book).to_dicts()
+    """From calls to plain dictionaries in the same order, on Polars alone: an example is about the rule."""
+    book = book if isinstance(book, PriceBook) else PriceBook(book)
+    frame = rate(nw.from_native(events_of(calls).lazy()), book).collect().to_native()
+    rows: list[dict[str, Any]] = frame.sort("row_id").to_dicts()
+    return rows
 
 
 def rated_one(book: PriceBook | SettingsBook, **call: object) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Rating by example: which rule a call falls under, at which terms, and what it costs; each case on two engines."""
+"""Rating by example: which rule a call falls under, at which terms, and what it costs."""
 
 from __future__ import annotations
 
