@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from bench import ingest, lookups, startup, traces
+from bench import ingest, lookups, simulate, startup, traces
 from bench.measure import print_machine
 
-MEASUREMENTS = {"startup": startup.run, "ingest": ingest.run, "lookups": lookups.run, "traces": traces.run}
+MEASUREMENTS = {
+    "startup": startup.run,
+    "ingest": ingest.run,
+    "lookups": lookups.run,
+    "simulate": simulate.run,
+    "traces": traces.run,
+}
 
 
 def main() -> None:

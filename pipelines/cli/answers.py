@@ -50,7 +50,7 @@ def _new_file(path: Path) -> int:
 def to_csv(answer: Answer, stream: TextIO) -> int:
     """Write CSV with a header; text that a spreadsheet would take for a formula gets an apostrophe before it."""
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(_harmless(name) for name in answer.columns)
+    writer.writerow(harmless(name) for name in answer.columns)
     count = 0
     for batch in answer.batches():
         writer.writerows([_csv_cell(value) for value in row] for row in batch)
@@ -60,13 +60,14 @@ def to_csv(answer: Answer, stream: TextIO) -> int:
 
 def _csv_cell(value: Any) -> object:
     if isinstance(value, str):
-        return _harmless(value)
+        return harmless(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     return value
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
+    """Text of a CSV cell that no spreadsheet takes for a formula."""
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 

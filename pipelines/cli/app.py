@@ -19,6 +19,7 @@ from pipelines.cli import (
     quarantine,
     run,
     settings,
+    simulate,
     sql,
     status,
     stripe,
@@ -74,7 +75,7 @@ def options(
     context.obj = Invocation(books, env, Output(as_json=as_json, quiet=quiet, log_format=log_format))
 
 
-for module in (demo, init, doctor, status, run, explain, sql, verify, ui):
+for module in (demo, init, doctor, status, run, explain, simulate, sql, verify, ui):
     app.command(module.NAME)(module.command)
 for group in (accounts, admin, packages, profile, quarantine, settings, stripe):
     app.add_typer(group.group, name=group.NAME)

@@ -72,6 +72,14 @@ _WITHOUT_DECIMALS = frozenset(
 _THREE_DECIMALS = frozenset(["bhd", "jod", "kwd", "omr", "tnd"])
 
 
+def per_mille(share: int | None, *, signed: bool = False) -> str:
+    """A share in tenths of a percent, "12.5 %"; "-" for none."""
+    if share is None:
+        return "-"
+    sign = "-" if share < 0 else "+" if signed else ""
+    return f"{sign}{abs(share) // 10:,}.{abs(share) % 10} %"
+
+
 def instant(value: datetime | str | None) -> str:
     """An instant in UTC to the second, "2026-09-01 12:00:00 UTC"; "-" for none."""
     if value is None:

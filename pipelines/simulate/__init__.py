@@ -1,0 +1,1 @@
+"""Candidate price books tried on all history: nothing is posted, nothing is written to the books."""
