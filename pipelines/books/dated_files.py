@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING
 from billing_core.errors import ConfigurationError, TollbookError
 from billing_core.instants import epoch_us
 from pipelines.books.admin_journal import AdminJournal, require_signed
-from pipelines.books.config import load_packages, load_settings
+from pipelines.books.config import load_packages, load_prices
 from pipelines.books.objects import ObjectStore, fsync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from billing_core.packages import Package
-    from billing_core.settings import SettingsBook
+    from billing_core.price_book import PriceBook
     from pipelines.books.admin_journal import AdminEntry, ChangeAction
     from pipelines.books.config_models import BooksConfig
     from pipelines.books.folder import BooksFolder
@@ -63,16 +63,16 @@ def packages_file(folder: BooksFolder, config: BooksConfig) -> DatedFile:
     return _dated_file("packages", folder, folder.root / config.packages.path, folder.packages)
 
 
-def settings_of(folder: BooksFolder, config: BooksConfig, text: str, name: str = "rates.toml") -> SettingsBook:
-    """The settings that a text of rates.toml gives, by the very loader of a run. Raises ConfigurationError."""
+def prices_of(folder: BooksFolder, config: BooksConfig, text: str, name: str = "rates.toml") -> PriceBook:
+    """The prices that a text of rates.toml gives, by the very loader of a run. Raises ConfigurationError."""
     with tempfile.TemporaryDirectory(prefix="tollbook-") as scratch:
         path = _scratch(scratch, name, text)
         rates = config.rates.model_copy(update={"path": str(path)})
-        return load_settings(folder, config.model_copy(update={"rates": rates}))
+        return load_prices(folder, config.model_copy(update={"rates": rates}))
 
 
 def packages_of(folder: BooksFolder, config: BooksConfig, text: str, name: str = "packages.toml") -> Sequence[Package]:
-    """The packages that a text of packages.toml gives; as `settings_of`."""
+    """The packages that a text of packages.toml gives; as `prices_of`."""
     with tempfile.TemporaryDirectory(prefix="tollbook-") as scratch:
         path = _scratch(scratch, name, text)
         packages = config.packages.model_copy(update={"path": str(path)})

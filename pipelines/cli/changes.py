@@ -10,9 +10,12 @@ from pipelines.cli.text import instant, plural
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from billing_core.price_book import PriceBook
     from pipelines.books.admin_journal import AdminEntry, ChangeAction
+    from pipelines.books.config_models import BooksConfig
     from pipelines.books.folder import BooksFolder
     from pipelines.cli.output import Output, Page
+    from pipelines.simulate.affected import Affected
 
 _HASH_SHOWN = 12
 _POSTED_SINCE = "SELECT count(*) FROM books.token_usage WHERE occurred_at >= make_timestamptz($start)"
@@ -39,33 +42,46 @@ def instant_us(text: str | None) -> int:
     return epoch_us(clock.now()) if text is None else start_us(dates.moment("--at", text))
 
 
-def require_future(folder: BooksFolder, start: int, *, allowed: bool) -> int:
-    """How many posted calls happened at or after an instant in epoch microseconds; 0 where nothing was posted.
+def require_future(
+    folder: BooksFolder, config: BooksConfig, prices: PriceBook, start: int, *, allowed: bool
+) -> Affected | None:
+    """What of the posted calls since an instant (epoch microseconds) new prices concern; None where there are none.
 
-    Raises ConfigurationError for any, unless a change of their past is `allowed`.
+    Raises ConfigurationError for any posted call, unless a change of their past is `allowed`.
     """
+    from pipelines.simulate.affected import affected_calls
     from reports.published import open_published
 
     if not folder.published.is_file():
-        return 0
+        return None
     with open_published(folder.published) as reader:
-        count = int(reader.execute(_POSTED_SINCE, {"start": start}).fetchall()[0][0])
-    if count and not allowed:
+        if not reader.execute(_POSTED_SINCE, {"start": start}).fetchall()[0][0]:
+            return None
+        affected = affected_calls(reader, prices, start, config.books.timezone)
+    if not allowed:
         raise ConfigurationError(
-            f"--from: {plural(count, 'call')} since then {_be(count)} posted and would keep the price of before; a "
-            "restatement would have to touch them. Name a later start, or allow it with --retroactive. Nothing was "
-            "changed."
+            f"--from: {plural(affected.calls, 'call')} since then {_be(affected.calls)} posted and would keep the "
+            f"price of before; {_to_restate(affected)}. Name a later start, or allow it with --retroactive. Nothing "
+            "was changed."
         )
-    return count
+    return affected
 
 
-def warn_of_posted(output: Output, count: int) -> None:
+def warn_of_posted(output: Output, affected: Affected | None) -> None:
     """Say what a change of the past does not do."""
-    if count:
+    if affected:
         output.warn(
-            f"{plural(count, 'posted call')} since the start {_keep(count)} the price of before: a change of the past "
-            "posts nothing. What comes late from now on is billed by the new version."
+            f"{plural(affected.calls, 'posted call')} since the start {_keep(affected.calls)} the price of before: a "
+            f"change of the past posts nothing; {_to_restate(affected)}. What comes late from now on is billed by the "
+            "new version."
         )
+
+
+def _to_restate(affected: Affected) -> str:
+    return (
+        f"a restatement would touch {plural(affected.billed_otherwise, 'row')} of them, by "
+        f"{affected.change_tokens:+,} tokens"
+    )
 
 
 def purchases_since(folder: BooksFolder, package_id: str, start: int) -> int:

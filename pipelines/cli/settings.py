@@ -102,7 +102,7 @@ def set_setting(
     The file keeps its comments and layout. A value that the next run would refuse is refused here and changes nothing.
     """
     from pipelines.books.config import load_settings
-    from pipelines.books.dated_files import put_in_place, rates_file, settings_of, start_us
+    from pipelines.books.dated_files import prices_of, put_in_place, rates_file, start_us
     from pipelines.books.dated_settings import draft_setting, later_versions, typed_setting
     from pipelines.books.lock import hold_books
 
@@ -113,14 +113,15 @@ def set_setting(
     with hold_books(folder.lock, "tollbook settings set"):
         before = load_settings(folder, config).at(start_us(begins))
         draft = draft_setting(rates_file(folder, config), key, typed, begins, actor=actor, reason=reason)
-        book = settings_of(folder, config, draft.after, draft.file.name)
+        prices = prices_of(folder, config, draft.after, draft.file.name)
+        book = prices.settings
         after = book.at(start_us(begins))
         if after.content()[key] == before.content()[key]:
             raise ConfigurationError(
                 f"{key} is {before.content()[key]} already at {start}, by version {before.settings_version}; "
                 "nothing was changed"
             )
-        affected = changes.require_future(folder, start_us(begins), allowed=retroactive)
+        affected = changes.require_future(folder, config, prices, start_us(begins), allowed=retroactive)
         entry = put_in_place(folder, draft, actor=actor, reason=reason)
     later = later_versions(book, key, start_us(begins))
     document = {
@@ -130,7 +131,9 @@ def set_setting(
         **_to_json(after),
         "later_versions": [{"effective_from": _utc(at), "value": found} for at, found in later],
         **changes.to_json(entry),
-        "posted_calls_since": affected,
+        "posted_calls_since": affected.calls if affected else 0,
+        "calls_to_restate": affected.billed_otherwise if affected else 0,
+        "tokens_to_restate": affected.change_tokens if affected else 0,
     }  # fmt: skip
 
     def render(page: Page) -> None:

@@ -97,7 +97,12 @@ def test_second_setting_of_the_same_day_joins_its_version(tollbook: Command) -> 
         ("default_multiplier", "1.6", "2026-10-01", "did you mean default_token_multiplier"),
         ("default_token_multiplier", "1.6", "2026-10-01T00:00:00", "with its offset"),
         ("default_token_multiplier", "1.6", "tomorrow", "expected a day"),
-        ("default_token_multiplier", "1.6", "2026-09-02", "1 call since then is posted"),
+        (
+            "default_token_multiplier",
+            "1.6",
+            "2026-09-02",
+            "1 call since then is posted.* would touch 1 row of them, by .10 tokens",
+        ),
         ("default_token_multiplier", "1.6", "2026-07-01", "before the first version"),
     ],
 )
@@ -132,6 +137,7 @@ def test_retroactive_change_posts_nothing_and_says_what_it_leaves(tollbook: Comm
         "--json", "settings", "set", "default_token_multiplier", "3", "--from", "2026-09-02", "--retroactive", *WHO
     )
     assert (changed.code, changed.document["posted_calls_since"]) == (0, 1)
+    assert (changed.document["calls_to_restate"], changed.document["tokens_to_restate"]) == (1, 150)
     assert "posts nothing" in changed.err
     tollbook.bill("2026-09-06T06:00:00Z", date(2026, 9, 5))
     with duckdb.connect(str(tollbook.folder.published), read_only=True) as reader:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 
 from billing_core.replay import DAY_US, Recharge, RechargePolicy, balances, daily, final, ran_dry, recharges
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 NAMES = ("a", "b")
 _SCHEMA = {"account": pl.Int32, "occurred_us": pl.Int64, "rank": pl.Int32, "a": pl.Int64, "b": pl.Int64}
 
 
-def _frame(rows: list[tuple[int, ...]]) -> pl.DataFrame:
+def _frame(rows: Sequence[tuple[int, ...]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
 
 
