@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
+from billing_core.errors import ConfigurationError
 from billing_core.ledger import BALANCE_LIMIT
 
 if TYPE_CHECKING:
@@ -38,11 +39,12 @@ def balances(entries: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
 
     entries: account (any integer), occurred_us, rank (0 expiry, 1 credit, 2 debit) and an Int64 column of token amounts
     per name in `columns`. Returns account, occurred_us and, under the same names, the balance after each row, in
-    ledger order. Raises OverflowError where a sum of absolute amounts of one account reaches 2^62.
+    ledger order. Raises ConfigurationError, with the name, where the absolute amounts of an account reach 2^62.
     """
     largest = entries.group_by("account").agg(pl.col(columns).cast(pl.Int128).abs().sum()).select(pl.col(columns).max())
-    if any(value is not None and value >= BALANCE_LIMIT for value in largest.row(0)):
-        raise OverflowError("an account would move more than 2^62 tokens under one of the price books")
+    for name, value in zip(columns, largest.row(0), strict=True):
+        if value is not None and value >= BALANCE_LIMIT:
+            raise ConfigurationError(f"{name}: an account would move more than 2^62 tokens; check its multipliers")
     ordered = entries.sort("account", "occurred_us", "rank")
     return ordered.select("account", "occurred_us", pl.col(columns).cum_sum().over("account"))
 

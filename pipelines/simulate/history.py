@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from billing_core.charges import TierCharge, TokenCharge
+from billing_core.rating import EVENT_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,16 +25,7 @@ CREATE OR REPLACE TEMP TABLE simulated_accounts AS
 SELECT (row_number() OVER (ORDER BY account_id) - 1)::INTEGER AS account, account_id
 FROM books.token_accounts WHERE hash(account_id) % $shards = $shard
 """
-_COUNTS = (
-    "input_tokens",
-    "output_tokens",
-    "cache_read_tokens",
-    "cache_write_5m_tokens",
-    "cache_write_1h_tokens",
-    "reasoning_tokens",
-    "audio_input_tokens",
-    "audio_output_tokens",
-)
+_COUNTS = tuple(name for name in EVENT_COLUMNS if name.endswith("_tokens") and name != "total_tokens")
 _ALWAYS = ("operation_type", "model", "total_tokens", "image_count", "success", "gateway_cache_hit", "cancelled")
 _STATED = {
     "provider": "provider",

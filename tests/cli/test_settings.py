@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
+from billing_core.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from tests.cli.conftest import Command
 
@@ -181,3 +183,40 @@ def test_books_in_use_are_left_alone(tollbook: Command) -> None:
     with hold_books(tollbook.folder.lock, "a run"):
         locked = tollbook("settings", "set", "default_token_multiplier", "1.6", "--from", "2026-10-01", *WHO)
     assert (locked.code, (tollbook.root / "rates.toml").exists()) == (4, False)
+
+
+def test_refused_journal_leaves_the_file_alone(tollbook: Command) -> None:
+    """When the entry cannot be written, the price does not change and no half-made file is left behind."""
+    path = tollbook.root / "rates.toml"
+    path.write_text(RATES, encoding="utf-8")
+    tollbook.folder.admin_journal.write_text('{"seq":', encoding="utf-8")
+    torn = tollbook("settings", "set", "default_token_multiplier", "1.6", "--from", "2026-10-01", *WHO)
+    assert (torn.code, "torn" in torn.err) == (1, True)
+    assert path.read_text(encoding="utf-8") == RATES
+    assert [found.name for found in tollbook.root.iterdir() if found.name.startswith(".new-")] == []
+
+
+def test_link_stays_a_link(tollbook: Command) -> None:
+    """A rates.toml that leads elsewhere, into a repository of prices, is changed there."""
+    shared = tollbook.root.parent / "prices.toml"
+    shared.write_text(RATES, encoding="utf-8")
+    (tollbook.root / "rates.toml").symlink_to(shared)
+    assert tollbook("settings", "set", "default_token_multiplier", "1.6", "--from", "2026-10-01", *WHO).code == 0
+    assert (tollbook.root / "rates.toml").is_symlink()
+    assert '"1.6"' in shared.read_text(encoding="utf-8")
+
+
+def test_file_that_others_changed_meanwhile_is_not_overwritten(tollbook: Command) -> None:
+    """An editor that saved between reading and replacing wins: nothing is lost."""
+    from pipelines.books.config import load_config
+    from pipelines.books.dated_files import put_in_place, rates_file
+    from pipelines.books.dated_settings import draft_setting
+
+    path = tollbook.root / "rates.toml"
+    path.write_text(RATES, encoding="utf-8")
+    file = rates_file(tollbook.folder, load_config(tollbook.folder))
+    draft = draft_setting(file, "default_token_multiplier", "1.6", date(2026, 10, 1), actor="ana", reason="x")
+    path.write_text(RATES + "# mine\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="changed by somebody else"):
+        put_in_place(tollbook.folder, draft, actor="ana", reason="x")
+    assert path.read_text(encoding="utf-8") == RATES + "# mine\n"

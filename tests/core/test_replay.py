@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from billing_core.errors import ConfigurationError
 from billing_core.replay import DAY_US, Recharge, RechargePolicy, balances, daily, final, ran_dry, recharges
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def test_zero_is_not_dry() -> None:
 def test_absurd_sums_are_refused() -> None:
     """What would wrap in 64 bits is an error, never a balance."""
     rows = [(1, number, 2, -(2**61), 0) for number in range(3)]
-    with pytest.raises(OverflowError, match="2\\^62"):
+    with pytest.raises(ConfigurationError, match="a: an account would move more than 2\\^62"):
         balances(_frame(rows), NAMES)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from math import ceil
@@ -14,6 +15,7 @@ import pytest
 from billing_core.packages import SEED_PACKAGES
 from pipelines.books.config import load_config
 from pipelines.simulate import simulation
+from pipelines.simulate.affected import Affected, affected_calls
 from pipelines.simulate.candidates import load_candidates
 from pipelines.simulate.history import Span
 from pipelines.simulate.report import totals
@@ -43,7 +45,12 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> BooksFolder:
 
 
 def _tried(
-    books: BooksFolder, tmp_path: Path, *texts: str, span: Span | None = None, totals_only: bool = False
+    books: BooksFolder,
+    tmp_path: Path,
+    *texts: str,
+    span: Span | None = None,
+    totals_only: bool = False,
+    published: Path | None = None,
 ) -> dict[str, Account]:
     """Simulate rates texts, named b1, b2 ...; accounts by id."""
     paths = []
@@ -56,7 +63,7 @@ def _tried(
         books={candidate.name: candidate.prices for candidate in candidates}, span=span or Span(),
         packages=SEED_PACKAGES, posted_packages=SEED_PACKAGES, timezone="UTC", totals_only=totals_only,
     )  # fmt: skip
-    with open_published(books.published) as reader:
+    with open_published(published or books.published) as reader:
         return {account.account_id: account for account in simulate(reader, question)}
 
 
@@ -170,6 +177,42 @@ def test_revenue_and_margin(books: BooksFolder, tmp_path: Path) -> None:
     assert whole["revenue"]["eur"] == bob.revenue
     ((unknown,),) = _asked(books, "SELECT count(*) - count(provider_cost_nanousd) FROM books.token_usage")
     assert whole["margin"]["uncosted_calls"] == unknown
+
+
+def test_margin_is_of_dollars_and_known_costs_alone(books: BooksFolder, tmp_path: Path) -> None:
+    """Two of Eve's calls and one of Bob's have a cost: her revenue of those two less theirs; his euro stay apart."""
+    copy = tmp_path / "costed.duckdb"
+    shutil.copyfile(books.published, copy)
+    with duckdb.connect(str(copy)) as connection:
+        connection.execute("UPDATE books.token_usage SET provider_cost_nanousd = NULL").fetchall()
+        connection.execute(
+            "UPDATE books.token_usage SET provider_cost_nanousd = 1234567 WHERE account_id IN ('eve', 'bob')"
+            " AND total_tokens IN (1400, 107, 6333)"
+        ).fetchall()
+    found = _tried(books, tmp_path, _multiplier("200"), published=copy)
+    margin = totals(list(found.values()), "b1", totals_only=False)["margin"]
+    revenue = round(1_507 * 200 * 6_500 / 750_000)
+    assert margin == {
+        "revenue_cents": revenue,
+        "provider_cost_nanousd": 2 * 1_234_567,
+        "margin_nanousd": revenue * 10**7 - 2 * 1_234_567,
+        "margin_per_mille": round((revenue * 10**7 - 2 * 1_234_567) * 1_000 / (revenue * 10**7)),
+        "uncosted_calls": 8,
+        "cost_of_other_currencies_nanousd": 1_234_567,
+    }
+
+
+def test_posted_calls_that_a_change_concerns_are_counted(books: BooksFolder, tmp_path: Path) -> None:
+    """Since the 2nd seven calls were posted: one free, one held, one of images; the others cost more at 2."""
+    path = tmp_path / "b.toml"
+    path.write_text(_multiplier("2"), encoding="utf-8")
+    (candidate,) = load_candidates(books, load_config(books), [path])
+    with open_published(books.published) as reader:
+        affected = affected_calls(reader, candidate.prices, _us(datetime(2026, 9, 2, tzinfo=UTC)), "UTC")
+        nothing = affected_calls(reader, candidate.prices, _us(datetime(2027, 1, 1, tzinfo=UTC)), "UTC")
+    change = 2 * (2_000 + 2_000 + 107 + 3_001) - (3_000 + 3_000 + 161 + 4_802)
+    assert affected == Affected(7, 4, change)
+    assert nothing == Affected(0, 0, 0)
 
 
 def test_shards_leave_no_trace(books: BooksFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
