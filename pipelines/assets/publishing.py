@@ -37,7 +37,7 @@ def publication(opened: OpenBooks) -> Metadata:
     names = ("postings", "last_billing_date", "head", "tokens_billed", "tokens_credited")
     tables = connection.execute(
         "SELECT schema_name || '.' || table_name, estimated_size FROM duckdb_tables()"
-        " WHERE schema_name IN ('audit', 'books', 'finance', 'stripe') AND estimated_size > 0 ORDER BY ALL"
+        " WHERE schema_name IN ('audit', 'books', 'finance', 'stripe', 'recon') AND estimated_size > 0 ORDER BY ALL"
     ).fetchall()
     return {
         "path": dg.MetadataValue.path(str(path)),

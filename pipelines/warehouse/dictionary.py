@@ -22,6 +22,7 @@ SCHEMAS = {
     "books": "The books: accounts, calls, the token ledger, packages, settings and rules.",
     "finance": "Lots of tokens and what became of them.",
     "stripe": "Stripe's objects as last seen, and the files that they come from.",
+    "recon": "The reconciliation: what both sides are, how they fit, what breaks, and the bridges between them.",
     "audit": "The trail: files, records, postings, seals, verifications.",
     "checks": "The checks: each view lists the rows that must not be, so an empty view is a pass.",
 }

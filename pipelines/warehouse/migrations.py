@@ -24,6 +24,7 @@ APPEND_ONLY = (
     "audit.quarantine",
     "audit.admin_actions",
     "audit.check_results",
+    "audit.period_closes",
     "audit.verifications",
     "books.account_versions",
     "books.credits",
@@ -35,6 +36,9 @@ APPEND_ONLY = (
     "books.usage_versions",
     "finance.credit_lots",
     "finance.lot_allocations",
+    "recon.first_seen",
+    "recon.overrides",
+    "recon.runs",
 )
 """Tables in which no posted row may ever change or vanish; a trigger refuses."""
 

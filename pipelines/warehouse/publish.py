@@ -47,6 +47,7 @@ GROWING = (
 
 WHOLE = (
     "audit.admin_actions",
+    "audit.period_closes",
     "audit.schema_versions",
     "audit.verifications",
     "audit.view_versions",
@@ -58,6 +59,22 @@ WHOLE = (
     "books.token_pricing",
     "finance.open_debt",
 )
+
+RECONCILED = (
+    "recon.bank_lines",
+    "recon.break_codes",
+    "recon.breaks",
+    "recon.bridge",
+    "recon.candidates",
+    "recon.first_seen",
+    "recon.lines",
+    "recon.matches",
+    "recon.overrides",
+    "recon.parameters",
+    "recon.runs",
+    "recon.summary",
+)
+"""Tables that a reconciliation writes: copied whole, as they stand, and only when there was a run since."""
 
 MIRRORED = (
     "stripe.balance_transactions",
@@ -165,6 +182,7 @@ def _bring_forward(connection: duckdb.DuckDBPyConnection) -> None:
         for table in WHOLE:
             connection.execute(f"CREATE OR REPLACE TABLE published.{table} AS SELECT * FROM {table} ORDER BY ALL")
         _mirror(connection)
+        _reconciled(connection)
         connection.execute(
             "CREATE OR REPLACE TABLE published.audit.publication AS"
             " SELECT coalesce(max(posting_id), 0)::BIGINT AS posting_id, arg_max(head, posting_id) AS head,"
@@ -186,19 +204,31 @@ def _bring_forward(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _mirror(connection: duckdb.DuckDBPyConnection) -> None:
     """Copy the tables of Stripe's objects, unless the copy holds them as the files give them."""
+    if not _is_copied(connection, "stripe.loaded_files"):
+        for table in MIRRORED:
+            connection.execute(f"CREATE OR REPLACE TABLE published.{table} AS SELECT * FROM {table}")
+
+
+def _reconciled(connection: duckdb.DuckDBPyConnection) -> None:
+    """Copy what reconciliations found, unless the copy has seen the last run."""
+    if not _is_copied(connection, "recon.runs"):
+        for table in RECONCILED:
+            connection.execute(f"CREATE OR REPLACE TABLE published.{table} AS SELECT * FROM {table}")
+
+
+def _is_copied(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
+    """Whether the copy holds a small table row by row as it stands."""
     is_there = scalar(
         connection,
         "SELECT count(*) FROM duckdb_tables()"
-        " WHERE database_name = 'published' AND schema_name = 'stripe' AND table_name = 'loaded_files'",
+        " WHERE database_name = 'published' AND schema_name || '.' || table_name = $table",
+        {"table": table},
     )
-    if is_there and not rows(
+    return bool(is_there) and not rows(
         connection,
-        "(FROM stripe.loaded_files EXCEPT ALL FROM published.stripe.loaded_files) UNION ALL"
-        " (FROM published.stripe.loaded_files EXCEPT ALL FROM stripe.loaded_files) LIMIT 1",
-    ):
-        return
-    for table in MIRRORED:
-        connection.execute(f"CREATE OR REPLACE TABLE published.{table} AS SELECT * FROM {table}")
+        f"(FROM {table} EXCEPT ALL FROM published.{table}) UNION ALL"
+        f" (FROM published.{table} EXCEPT ALL FROM {table}) LIMIT 1",
+    )
 
 
 def _live_name(connection: duckdb.DuckDBPyConnection) -> str:
@@ -211,7 +241,7 @@ def _live_name(connection: duckdb.DuckDBPyConnection) -> str:
 
 def _prepare(connection: duckdb.DuckDBPyConnection) -> int:
     """Make the tables of a new file; returns the last posting that the file holds."""
-    for schema in ("audit", "books", "finance", "stripe", "checks"):
+    for schema in ("audit", "books", "finance", "stripe", "recon", "checks"):
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS published.{schema}")
     for table in GROWING:
         connection.execute(f"CREATE TABLE IF NOT EXISTS published.{table} AS SELECT * FROM {table} LIMIT 0")

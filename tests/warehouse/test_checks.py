@@ -32,6 +32,12 @@ LEDGER = "books.token_transactions"
 MOVES = "finance.lot_allocations"
 FIRST_CHARGE = f"rowid = (SELECT min(rowid) FROM {LEDGER} WHERE transaction_type = 'usage' AND account_id = 'ada')"
 
+# As if a run had looked at nothing: what stands in recon then has no ground.
+_RUN = (
+    "INSERT INTO recon.parameters VALUES (TIMESTAMPTZ '1970-01-01 00:00:00+00', 'UTC', 'files', 'a', false, NULL, NULL,"
+    " [], [], [], false, 0, 0); "
+)
+
 # name of the defect: (what an attacker runs, checks that must turn red, checks that may).
 DEFECTS: dict[str, tuple[str, set[str], set[str]]] = {
     "a disposition is rewritten": (
@@ -109,6 +115,25 @@ DEFECTS: dict[str, tuple[str, set[str], set[str]]] = {
     "an expiry brings money in": (
         f"UPDATE {LEDGER} SET amount_cents = 5, currency = 'usd' WHERE transaction_type = 'expiry'",
         {"signs"}, ALWAYS,
+    ),
+    "a carrier line carries what nobody moved": (
+        f"{_RUN} INSERT INTO recon.lines VALUES ('pi_1', '2026-09', 'usd', 'break', 'amount_mismatch', 5)",
+        {"reconciliation_residual"}, {"published_copy"},
+    ),
+    "a match names a row that is not there": (
+        (f"{_RUN} INSERT INTO recon.matches (group_key, kind, state, movement_id)"
+        " VALUES ('pi_1', 'payment', 'matched', 'txn_1')"),
+        {"match_groups"}, {"published_copy"},
+    ),
+    "a payout is not the sum of its items": (
+        ("INSERT INTO recon.breaks BY NAME SELECT 'brk_1' AS break_id, 'payout_total_mismatch' AS code,"
+        " 'critical' AS severity, 'break' AS state, 0 AS residual_amount, 5 AS amount_at_stake,"
+        " now() AS first_seen, 0 AS age_days, '' AS resolution, 'po_1' AS subject"),
+        {"stripe_balance"}, {"published_copy"},
+    ),
+    "more is refunded than was paid": (
+        f"{_RUN} UPDATE {LEDGER} SET amount_cents = -2000 WHERE transaction_type = 'refund'",
+        {"returned_money"}, {*ALWAYS, "account_balance"},
     ),
     "a refund brings money in": (
         f"UPDATE {LEDGER} SET amount_cents = -amount_cents WHERE transaction_type = 'refund'",

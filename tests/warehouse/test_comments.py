@@ -18,11 +18,11 @@ UNION ALL
 SELECT schema_name || '.' || view_name FROM duckdb_views() WHERE NOT internal AND NOT temporary AND comment IS NULL
 UNION ALL
 SELECT schema_name || '.' || table_name || '.' || column_name FROM duckdb_columns()
-WHERE NOT internal AND comment IS NULL AND schema_name IN ('audit', 'books', 'finance', 'stripe', 'checks')
+WHERE NOT internal AND comment IS NULL AND schema_name IN ('audit', 'books', 'finance', 'stripe', 'recon', 'checks')
 """
 _COMMENTS = """
 SELECT schema_name, table_name, column_name, comment FROM duckdb_columns()
-WHERE NOT internal AND schema_name IN ('audit', 'books', 'finance', 'stripe', 'checks')
+WHERE NOT internal AND schema_name IN ('audit', 'books', 'finance', 'stripe', 'recon', 'checks')
 AND table_name NOT IN ('publication', 'guard') ORDER BY ALL
 """
 

@@ -11,7 +11,7 @@ import pytest
 
 from pipelines import billing
 from pipelines.warehouse.hashes import HISTORY, history_hash
-from pipelines.warehouse.publish import GROWING, MIRRORED, WHOLE
+from pipelines.warehouse.publish import GROWING, MIRRORED, RECONCILED, WHOLE
 from tests.faults.books import FIRST, LAST, NOW, SECOND, write_books
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def test_every_table_is_published_one_way_or_the_other(books: billing.OpenBooks)
         "SELECT schema_name || '.' || table_name FROM duckdb_tables()"
         " WHERE NOT temporary AND database_name = 'tollbook'"
     ).fetchall()
-    assert {name for (name,) in found} == {*GROWING, *WHOLE, *MIRRORED, "audit.guard"}
+    assert {name for (name,) in found} == {*GROWING, *WHOLE, *MIRRORED, *RECONCILED, "audit.guard"}
     assert set(HISTORY) <= {*GROWING, *WHOLE}
     assert not set(GROWING) & set(WHOLE)
 

@@ -1,0 +1,188 @@
+-- Findings about payments that move no total of stage A: who, what for, how often, and money that left twice.
+CREATE OR REPLACE TEMP VIEW settled AS
+SELECT transaction_id, account_id, transaction_type, token_amount, amount, currency, list_price, package_id, occurred_at,
+    balance_before, payment_key, charge_id, customer_id, ledger_period AS period, stated_account, is_recharge
+FROM pair
+UNION ALL
+SELECT row.transaction_id, row.account_id, row.transaction_type, row.token_amount, row.amount, row.currency,
+    row.amount - coalesce(row.tax_cents, 0) + coalesce(row.discount_cents, 0), row.package_id, row.occurred_at,
+    row.balance_before, judged.group_key, movement.charge_id, movement.customer_id, row.period,
+    movement.stated_account, movement.is_recharge
+FROM judged
+JOIN grouped_money AS placed USING (group_key)
+JOIN rest_money AS row ON row.money_no = placed.money_no AND row.transaction_type IN ('purchase', 'auto_recharge')
+JOIN rest_movement AS movement ON movement.payment_key = judged.group_key AND movement.kind = 'charge'
+WHERE judged.kind = 'payment' AND judged.code IS NULL AND judged.credits = 1 AND judged.failures = 0 AND judged.movements = 1
+    AND judged.ledger_rows = 1;
+
+INSERT INTO finding BY NAME
+WITH doubtful AS (
+    -- No package sells so many tokens for that money at that time.
+    SELECT * FROM settled
+    ANTI JOIN price ON price.currency = settled.currency AND price.price = settled.list_price
+        AND price.token_amount = settled.token_amount AND (settled.package_id IS NULL OR price.package_id = settled.package_id)
+        AND (price.effective_from IS NULL OR settled.occurred_at >= price.effective_from)
+        AND (price.effective_to IS NULL OR settled.occurred_at < price.effective_to)
+), judged_tokens AS (
+    SELECT doubtful.*,
+        count(*) FILTER (price.package_id = doubtful.package_id OR doubtful.package_id IS NULL
+            AND price.price IN (doubtful.list_price, doubtful.amount)) AS known,
+        count(*) FILTER (price.price = doubtful.amount AND price.token_amount = doubtful.token_amount
+            AND (doubtful.package_id IS NULL OR price.package_id = doubtful.package_id)) AS at_gross,
+        min(price.token_amount) FILTER (price.package_id = doubtful.package_id OR price.price IN (doubtful.list_price, doubtful.amount))
+            AS expected
+    FROM doubtful
+    JOIN price ON price.currency = doubtful.currency
+        AND (price.effective_from IS NULL OR doubtful.occurred_at >= price.effective_from)
+        AND (price.effective_to IS NULL OR doubtful.occurred_at < price.effective_to)
+    GROUP BY ALL
+)
+SELECT 'tokens_mismatch' AS code, payment_key AS subject, 'break' AS state, period, currency, amount AS amount_at_stake,
+    account_id, transaction_id, payment_key AS payment_intent_id, charge_id, occurred_at,
+    format('credited {} tokens, the package has {}', token_amount, expected) AS note
+FROM judged_tokens WHERE known > 0 AND at_gross = 0;
+
+INSERT INTO finding BY NAME
+WITH other AS (
+    SELECT settled.*, stated_account AS stated FROM settled WHERE stated_account <> account_id
+    UNION ALL
+    SELECT settled.*, (SELECT min(account_id) FROM owner WHERE owner.customer_id = settled.customer_id)
+    FROM settled
+    WHERE stated_account IS NULL AND customer_id IS NOT NULL
+      AND customer_id IN (SELECT customer_id FROM owner)
+      AND (customer_id, account_id) NOT IN (SELECT (customer_id, account_id) FROM owner)
+)
+SELECT 'account_mismatch' AS code, payment_key AS subject, 'break' AS state, period, other.currency, amount AS amount_at_stake,
+    other.account_id, transaction_id, payment_key AS payment_intent_id, charge_id, occurred_at,
+    format('paid by {}, credited to {}', stated, other.account_id) AS note
+FROM other
+LEFT JOIN books.token_accounts AS account ON account.account_id = other.account_id
+WHERE stated IS DISTINCT FROM account.user_id;
+
+-- A payment that is tagged as a recharge is one, and no other is; a recharge wants a balance below its threshold.
+INSERT INTO finding BY NAME
+WITH tagged AS (
+    SELECT * FROM settled WHERE is_recharge OR transaction_type = 'auto_recharge'
+), threshold AS (
+    SELECT row.transaction_id, max_by(version.auto_recharge_threshold, version.updated_at) AS tokens
+    FROM tagged AS row
+    JOIN books.account_versions AS version
+        ON version.account_id = row.account_id AND version.updated_at <= row.occurred_at
+    WHERE row.transaction_type = 'auto_recharge'
+    GROUP BY row.transaction_id
+)
+SELECT 'auto_recharge_unlinked' AS code, payment_key AS subject, 'break' AS state, period, currency,
+    amount AS amount_at_stake, account_id, transaction_id, payment_key AS payment_intent_id, charge_id, occurred_at,
+    CASE WHEN is_recharge AND transaction_type = 'purchase' THEN 'Stripe says recharge, the ledger purchase'
+        WHEN NOT is_recharge THEN 'the ledger says recharge, Stripe does not'
+        ELSE format('the balance was {}, the threshold {}', balance_before, threshold.tokens) END AS note
+FROM tagged LEFT JOIN threshold USING (transaction_id)
+WHERE is_recharge <> (transaction_type = 'auto_recharge')
+   OR (transaction_type = 'auto_recharge' AND balance_before >= threshold.tokens);
+
+INSERT INTO finding BY NAME
+SELECT 'duplicate_charge' AS code, payment_key AS subject, 'break' AS state, NULL AS period, currency, amount AS amount_at_stake,
+    payment_key AS payment_intent_id, charge_id, moved_at AS occurred_at, 'credited as well' AS note
+FROM repeated_charge WHERE payment_key NOT IN (SELECT group_key FROM judged WHERE code IS NOT NULL);
+
+INSERT INTO finding BY NAME
+SELECT 'free_grant_as_purchase' AS code, transaction_id::VARCHAR AS subject, 'break' AS state, period, currency,
+    amount AS amount_at_stake, account_id, transaction_id, payment_key AS payment_intent_id, occurred_at,
+    CASE WHEN transaction_type IN ('bonus', 'admin_grant') THEN format('a {} names a payment', transaction_type)
+        ELSE format('a {} without a price', transaction_type) END AS note
+FROM gift
+WHERE payment_key IS NULL
+   OR payment_key NOT IN (SELECT group_key FROM judged WHERE code = 'free_grant_as_purchase');
+
+-- More given back than came in: at Stripe, or in the ledger by rows that agree with Stripe one by one.
+INSERT INTO finding BY NAME
+WITH returned AS (
+    SELECT payment_key, any_value(currency) AS currency, max(moved_at) AS seen_at,
+        -sum(amount) FILTER (kind IN ('refund', 'refund_failure')) AS refunded,
+        -sum(amount) FILTER (kind IN ('dispute', 'dispute_reversal')) AS disputed
+    FROM rest_movement WHERE kind IN ('refund', 'refund_failure', 'dispute', 'dispute_reversal')
+    GROUP BY payment_key
+), against AS (
+    SELECT returned.*, paid.captured, paid.charge_id
+    FROM returned
+    JOIN (
+        SELECT payment_key, sum(amount) AS captured, max(charge_id) AS charge_id FROM movement SEMI JOIN returned USING (payment_key)
+        WHERE kind IN ('charge', 'charge_failure') GROUP BY payment_key
+    ) AS paid USING (payment_key)
+)
+SELECT
+    CASE WHEN refunded > captured THEN 'over_refund' ELSE 'dispute_and_refund' END AS code,
+    payment_key AS subject, 'break' AS state, NULL AS period, currency,
+    (coalesce(refunded, 0) + coalesce(disputed, 0) - captured)::BIGINT AS amount_at_stake,
+    payment_key AS payment_intent_id, charge_id, seen_at AS occurred_at,
+    format('captured {}, refunded {}, disputed {}', captured, coalesce(refunded, 0), coalesce(disputed, 0)) AS note
+FROM against
+WHERE refunded > captured OR (refunded > 0 AND disputed > 0 AND refunded + disputed > captured);
+
+INSERT INTO finding BY NAME
+WITH back AS (
+    SELECT coalesce(refund.payment_intent_id, refund.charge_id) AS payment_key, -sum(row.amount) AS refunded,
+        max(row.occurred_at) AS seen_at, any_value(row.account_id) AS account_id
+    FROM grouped_money AS placed
+    JOIN rest_money AS row USING (money_no)
+    JOIN judged ON judged.group_key = placed.group_key AND judged.code IS NULL AND judged.kind = 'refund'
+    JOIN own_refunds AS refund ON refund.refund_id = placed.group_key
+    GROUP BY ALL
+), bought AS (
+    SELECT payment_key, sum(amount) AS bought, any_value(currency) AS currency FROM (
+        SELECT payment_key, amount, currency FROM pair
+        UNION ALL
+        SELECT placed.group_key, row.amount, row.currency FROM grouped_money AS placed JOIN rest_money AS row USING (money_no)
+        WHERE placed.kind = 'payment'
+    ) SEMI JOIN back USING (payment_key) GROUP BY payment_key
+)
+SELECT 'over_refund' AS code, payment_key AS subject, 'break' AS state, NULL AS period, currency,
+    (refunded - bought)::BIGINT AS amount_at_stake, account_id, payment_key AS payment_intent_id, seen_at AS occurred_at,
+    format('bought for {}, refunded {}', bought, refunded) AS note
+FROM back JOIN bought USING (payment_key)
+WHERE refunded > bought AND payment_key NOT IN (SELECT subject FROM finding WHERE code IN ('over_refund', 'dispute_and_refund'));
+
+INSERT INTO finding BY NAME
+SELECT 'refund_pending_stale' AS code, refund_id AS subject, 'break' AS state, NULL AS period, currency, amount AS amount_at_stake,
+    payment_intent_id, charge_id, refund_id, created AS occurred_at, pending_reason AS note
+FROM own_refunds, recon.parameters AS terms
+WHERE status IN ('pending', 'requires_action') AND created <= terms.as_of - to_seconds($refund_pending_seconds)
+  AND balance_transaction_id IS NULL
+  AND refund_id NOT IN (SELECT group_key FROM judged WHERE code IS NOT NULL);
+
+INSERT INTO finding BY NAME
+SELECT 'inquiry_open' AS code, dispute_id AS subject, 'break' AS state, NULL AS period, currency, amount AS amount_at_stake,
+    payment_intent_id, charge_id, dispute_id, created AS occurred_at, reason AS note
+FROM own_disputes WHERE status IN ('warning_needs_response', 'warning_under_review');
+
+INSERT INTO finding BY NAME
+SELECT 'balance_txn_missing' AS code, source_id AS subject,
+    CASE WHEN moved_at > terms.as_of - to_seconds($grace_seconds) THEN 'expected' ELSE 'break' END AS state,
+    period, currency, amount AS amount_at_stake, payment_key AS payment_intent_id, charge_id, moved_at AS occurred_at
+FROM movement, recon.parameters AS terms WHERE NOT has_transaction
+UNION ALL BY NAME
+SELECT 'balance_txn_missing' AS code, refund_id AS subject, 'break' AS state, NULL AS period, currency, amount AS amount_at_stake,
+    payment_intent_id, charge_id, created AS occurred_at
+FROM own_refunds AS refund, recon.parameters AS terms
+WHERE status = 'succeeded' AND created <= terms.as_of - to_seconds($grace_seconds)
+  AND NOT EXISTS (FROM own_transactions AS bt WHERE bt.source_id = refund.refund_id)
+  AND refund_id NOT IN (SELECT group_key FROM judged WHERE code IS NOT NULL);
+
+-- Three recharges of a customer in a row that were declined, with none that succeeded since.
+INSERT INTO finding BY NAME
+WITH attempt AS (
+    SELECT intent.*, coalesce(last_error_code IS NOT NULL OR last_decline_code IS NOT NULL, false) AND status <> 'succeeded' AS declined
+    FROM own_intents AS intent
+    WHERE metadata::VARCHAR LIKE '%auto_recharge%' OR metadata::VARCHAR LIKE '%tollbook_attempt%'
+), placed AS (
+    SELECT *, max(created) FILTER (NOT declined AND status = 'succeeded') OVER (PARTITION BY customer_id) AS succeeded_at
+    FROM attempt
+)
+SELECT 'auto_recharge_failed_streak' AS code, customer_id AS subject, 'break' AS state, NULL AS period,
+    any_value(currency) AS currency, max_by(amount, created) AS amount_at_stake,
+    (SELECT min(account_id) FROM owner WHERE owner.customer_id = placed.customer_id) AS account_id,
+    max_by(payment_intent_id, created) AS payment_intent_id, max(created) AS occurred_at,
+    format('{} declines in a row, the last {}', count(*), max_by(coalesce(last_decline_code, last_error_code), created)) AS note
+FROM placed
+WHERE declined AND customer_id IS NOT NULL AND (succeeded_at IS NULL OR created > succeeded_at)
+GROUP BY customer_id HAVING count(*) >= $declines;

@@ -1,0 +1,77 @@
+-- What the run leaves behind: breaks, carrier lines, matches. An override explains, it never removes.
+CREATE OR REPLACE TEMP TABLE found_break AS
+SELECT 'brk_' || left(sha256(finding.code || '|' || finding.subject), 20) AS break_id, finding.*
+FROM finding
+QUALIFY row_number() OVER (PARTITION BY finding.code, finding.subject ORDER BY abs(residual_amount) DESC, note) = 1;
+
+INSERT INTO recon.first_seen
+SELECT break_id, terms.as_of FROM found_break, recon.parameters AS terms
+WHERE break_id NOT IN (SELECT break_id FROM recon.first_seen) ORDER BY break_id;
+
+DELETE FROM recon.breaks;
+
+INSERT INTO recon.breaks BY NAME
+SELECT
+    found.break_id,
+    coalesce(found.period, strftime(timezone(terms.timezone, found.occurred_at), '%Y-%m')) AS period,
+    found.code,
+    CASE WHEN found.state = 'information' THEN 'info' ELSE known.severity END AS severity,
+    CASE WHEN spoken.break_id IS NOT NULL AND found.state = 'break' THEN 'overridden'
+        WHEN found.state = 'information' THEN 'break' ELSE found.state END AS state,
+    found.currency, found.residual_amount, found.amount_at_stake, found.account_id, found.transaction_id,
+    found.payment_intent_id, found.charge_id, found.refund_id, found.dispute_id, found.balance_transaction_id,
+    found.payout_id, found.occurred_at, seen.first_seen,
+    greatest(date_diff('day', coalesce(found.occurred_at, terms.as_of), terms.as_of), 0)::INTEGER AS age_days,
+    known.resolution, found.note, found.subject
+FROM found_break AS found
+CROSS JOIN recon.parameters AS terms
+JOIN recon.break_codes AS known USING (code)
+JOIN recon.first_seen AS seen USING (break_id)
+LEFT JOIN (
+    SELECT break_id FROM recon.overrides, recon.parameters AS terms
+    WHERE expires_at IS NULL OR expires_at > terms.as_of GROUP BY break_id
+) AS spoken USING (break_id)
+ORDER BY known.number, found.break_id;
+
+DELETE FROM recon.lines;
+
+INSERT INTO recon.lines
+SELECT carried.group_key, carried.period, carried.currency, found.state, found.code, carried.amount
+FROM carried
+LEFT JOIN judged USING (group_key)
+JOIN recon.breaks AS found
+    ON found.subject = carried.group_key AND found.code = coalesce(judged.code, 'timing_cutoff')
+ORDER BY ALL;
+
+DELETE FROM recon.matches;
+
+INSERT INTO recon.matches
+SELECT payment_key, 'payment', CASE WHEN ledger_period = stripe_period THEN 'matched' ELSE 'timing' END,
+    CASE WHEN ledger_period <> stripe_period THEN 'timing_cutoff' END, 1, 'exact', transaction_id, movement_id, account_id,
+    amount, currency, ledger_period, amount, currency, stripe_period
+FROM pair;
+
+INSERT INTO recon.matches
+WITH placed AS (
+    SELECT placed.group_key, placed.kind, placed.rule, row.transaction_id, row.account_id, row.amount, row.currency, row.period,
+        row_number() OVER (PARTITION BY placed.group_key ORDER BY row.occurred_at, row.transaction_id) AS place
+    FROM grouped_money AS placed JOIN rest_money AS row USING (money_no)
+), moved AS (
+    SELECT placed.group_key, placed.kind, row.movement_id, row.amount, row.currency, row.period,
+        row_number() OVER (PARTITION BY placed.group_key ORDER BY row.moved_at, row.movement_id) AS place
+    FROM grouped_movement AS placed JOIN rest_movement AS row USING (movement_no)
+)
+SELECT
+    group_key, coalesce(placed.kind, moved.kind),
+    coalesce(found.state, 'matched') AS state, found.code, placed.rule,
+    CASE placed.rule WHEN 1 THEN 'exact' WHEN 2 THEN 'exact' WHEN 3 THEN 'exact' WHEN 4 THEN 'derived'
+        WHEN 5 THEN CASE WHEN placed.kind = 'payment' THEN 'heuristic' ELSE 'derived' END END,
+    placed.transaction_id, moved.movement_id, placed.account_id, placed.amount, placed.currency, placed.period,
+    moved.amount, moved.currency, moved.period
+FROM placed FULL JOIN moved USING (group_key, place)
+LEFT JOIN (
+    SELECT judged.group_key, found.state, found.code FROM judged
+    JOIN recon.breaks AS found ON found.subject = judged.group_key
+        AND found.code = coalesce(judged.code, 'timing_cutoff')
+) AS found USING (group_key)
+ORDER BY group_key, place;
