@@ -22,7 +22,9 @@ from pipelines.books.lock import hold_books
 from pipelines.books.objects import ObjectStore
 from pipelines.books.posting_log import Done, Intent, PostingLog, RetriedRecord, next_recorded_at
 from pipelines.engines.local import prices_held_calls
+from pipelines.intake.archives import member_blocks, split_member
 from pipelines.intake.discovery import changed_since, discover, due
+from pipelines.intake.errors import UnreadableFileError
 from pipelines.intake.profiles import parse_profile, profile_text
 from pipelines.intake.sources import Source
 from pipelines.recovery import catch_up
@@ -113,14 +115,18 @@ def configured_sources(folder: BooksFolder, config: BooksConfig, *, with_secrets
             USAGE_KINDS,
             block.path,
             block.profile,
-            resolve_secret(block, folder) if with_secrets else None,
+            secret=resolve_secret(block, folder) if with_secrets else None,
+            member=block.member,
         )
         for block in config.usage
     }
-    patterns = {"credits": config.credits.path, "accounts": config.accounts.path}
-    for kind, pattern in patterns.items():
+    others = {
+        "credits": (config.credits.path, config.credits.member),
+        "accounts": (config.accounts.path, config.accounts.member),
+    }
+    for kind, (pattern, member) in others.items():
         if pattern is not None:
-            sources[kind] = _source(folder, kind, (kind,), pattern, kind, None)
+            sources[kind] = _source(folder, kind, (kind,), pattern, kind, member=member)
     return sources
 
 
@@ -129,7 +135,14 @@ USAGE_KINDS = ("usage", "provider_usage")
 
 
 def _source(
-    folder: BooksFolder, name: str, kinds: tuple[str, ...], pattern: str, profile: str, secret: bytes | None
+    folder: BooksFolder,
+    name: str,
+    kinds: tuple[str, ...],
+    pattern: str,
+    profile: str,
+    *,
+    secret: bytes | None = None,
+    member: str | None = None,
 ) -> Source:
     text, where = profile_text(profile, folder.root)
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -137,7 +150,7 @@ def _source(
     if parsed.kind not in kinds:
         wanted = " or ".join(f'"{kind}"' for kind in kinds)
         raise ConfigurationError(f"{where}: key 'kind': source `{name}` needs {wanted}, got \"{parsed.kind}\"")
-    return Source(name, parsed.kind, pattern, parsed, secret, profile, digest)
+    return Source(name, parsed.kind, pattern, parsed, secret, profile, member or parsed.member, digest)
 
 
 def survey(books: OpenBooks) -> Discovery:
@@ -246,8 +259,19 @@ def _keep_objects(books: OpenBooks, files: Sequence[FoundFile]) -> dict[str, str
     kept = {name: store.put(text) for name, text in books.texts.items()}
     for file in files:
         if file.kind != "usage" and file.outcome == "taken":
-            kept[file.path] = store.put_file(books.folder.root / file.path)
+            kept |= _kept_input(store, books.folder.root, file.path)
     return kept
+
+
+def _kept_input(store: ObjectStore, root: Path, path: str) -> dict[str, str]:
+    """Keep a small input; of an archive the one file that is read, and nothing where it cannot be."""
+    stored, member = split_member(path)
+    if member is None:
+        return {path: store.put_file(root / stored)}
+    try:
+        return {path: store.put_blocks(member_blocks(root / stored, member))}
+    except UnreadableFileError:
+        return {}
 
 
 def posting_inputs(

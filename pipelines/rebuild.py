@@ -22,6 +22,7 @@ from pipelines.books.folder import CONFIG_NAME, BooksFolder
 from pipelines.books.lock import hold_books
 from pipelines.books.objects import ObjectStore
 from pipelines.books.posting_log import PostingLog
+from pipelines.intake.archives import split_member
 from pipelines.payments.load import replay_objects
 from pipelines.warehouse.connection import open_warehouse
 from pipelines.warehouse.hashes import content_hash, history_hash
@@ -193,15 +194,15 @@ def _inputs_of(folder: BooksFolder, scratch: Path, intent: Intent) -> dict[str, 
     shutil.rmtree(scratch / "inputs", ignore_errors=True)
     for file in intent.files:
         if file.outcome == "taken":
-            paths[file.path] = _input(folder, scratch / "inputs" / file.path, file)
+            paths[file.path] = _input(folder, scratch / "inputs" / file.path, file, intent.objects.get(file.path))
     return paths
 
 
-def _input(folder: BooksFolder, copy: Path, file: FoundFile) -> Path:
-    origin = folder.root / file.path
-    if file.kind != "usage":
+def _input(folder: BooksFolder, copy: Path, file: FoundFile, kept: str | None) -> Path:
+    origin = folder.root / split_member(file.path)[0]
+    if kept is not None:
         copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(ObjectStore(folder.objects).get(file.sha256))
+        copy.write_bytes(ObjectStore(folder.objects).get(kept))
         return copy
     if not origin.is_file() or origin.stat().st_size < file.size_bytes:
         raise IntegrityError(_gone(file, "is missing or shorter"))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from pipelines.intake.errors import UnreadableFileError
+from billing_core.errors import ConfigurationError
+from pipelines.intake import archives
 from pipelines.intake.profiles import built_in_profiles, load_profile, own_profiles
 from pipelines.intake.reading import read_posting
 from pipelines.intake.sources import FileToRead, ReadContext, Source
@@ -74,13 +75,18 @@ def read_sample(path: Path, name: str, profile: Profile, billing_date: date, key
     """
     with path.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    file = FileToRead(1, path, path.name, 0, 1, sha256)
+    is_archive = path.name.endswith(archives.SUFFIX)
+    if is_archive and profile.member is None:
+        raise ConfigurationError(f"{path.name} is a zip, and profile {name} names no `member` of it to read")
+    member = profile.member if is_archive else None
+    relative = f"{path.name}/{member}" if member else path.name
+    file = FileToRead(1, path, relative, 0, 1, sha256, member)
     context = ReadContext(billing_date, EARLIEST, auto_create=True, books_welcome=False, metadata_keys=keys)
     with duckdb.connect() as con:
         _empty_books(con)
         result = read_posting(con, [(file, Source(name, profile.kind, "*", profile))], context)
         if result.unreadable:
-            raise UnreadableFileError(path.name, result.unreadable[1])
+            raise result.unreadable[1]
         found = con.execute(
             f"SELECT {_PLACE}, {SHOWN[profile.kind]} FROM classified_{profile.kind} ORDER BY row_id"  # noqa: S608 fixed names
         )
@@ -115,7 +121,10 @@ def best_profile(path: Path, books_folder: Path | None, billing_date: date) -> l
     Usage comes before credits, credits before accounts: nearly any record with an id and a time looks like an account.
     """
     names = dict.fromkeys([*own_profiles(books_folder), *built_in_profiles()])
-    samples = [read_sample(path, name, load_profile(name, books_folder), billing_date) for name in names]
+    profiles = {name: load_profile(name, books_folder) for name in names}
+    if path.name.endswith(archives.SUFFIX):
+        profiles = {name: profile for name, profile in profiles.items() if profile.member is not None}
+    samples = [read_sample(path, name, profile, billing_date) for name, profile in profiles.items()]
     kinds = list(SHOWN)
     readable = [item for item in samples if item.understood]
     return sorted(readable, key=lambda item: (kinds.index(item.kind), -item.understood, -item.told))

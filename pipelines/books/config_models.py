@@ -44,6 +44,12 @@ def _relative(text: str) -> str:
     return text
 
 
+def _member(text: str) -> str:
+    if not text.endswith((".jsonl", ".ndjson")) or text.startswith("/") or ".." in text.split("/"):
+        raise ValueError
+    return text
+
+
 def _memory(text: str) -> str:
     if not _MEMORY.fullmatch(text):
         raise ValueError
@@ -76,12 +82,14 @@ def _day(value: object) -> object:
 Name = Annotated[str, AfterValidator(_name)]
 VariableName = Annotated[str, AfterValidator(_variable)]
 RelativePath = Annotated[str, AfterValidator(_relative)]
+Member = Annotated[str, AfterValidator(_member)]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Count = Annotated[int, Field(ge=1, le=1024)]
 Days = Annotated[int, Field(ge=1, le=3650)]
 A_PATH = 'a path inside the books folder, written with "/", outside journal/ and warehouse/'
 A_NAME = "a name of letters, digits, `_`, `-`, `.`"
 A_VARIABLE = "the name of an environment variable (never the secret itself)"
+A_MEMBER = 'the path of JSON lines inside the zip, such as "tokenUsage/documents.jsonl"'
 A_BOOLEAN = "true or false"
 A_NUMBER_OF_DAYS = "a whole number from 1 to 3650"
 
@@ -114,6 +122,7 @@ class Usage(Section):
     path: RelativePath = _key(..., A_PATH, "Glob of the files; `**` stands for any folders.")
     profile: Name = _key(..., A_NAME, "How the lines are read: a built-in profile, or profiles/NAME.toml.")
     name: Name = _key("", A_NAME, "Name of the source, the profile's by default; unique, never to be changed.")
+    member: Member | None = _key(None, A_MEMBER, "Of zip snapshots, the file that is read; the profile's by default.")
     hmac_secret_env: VariableName | None = _key(
         None, A_VARIABLE, "Variable with the secret that signs the files; unsigned ones are then refused."
     )
@@ -134,12 +143,14 @@ class Credits(Section):
 
     source: Literal["app", "stripe"] = _key("app", '"app" or "stripe"', "Whose record of purchases is posted.")
     path: RelativePath = _key("credits/*.jsonl", A_PATH, "Glob of the app's credit records.")
+    member: Member | None = _key(None, A_MEMBER, "Of zip snapshots, the file that is read; the profile's by default.")
 
 
 class Accounts(Section):
     """[accounts]: the app's accounts."""
 
     path: RelativePath | None = _key(None, A_PATH, "Glob of the account files, such as accounts/*.jsonl.")
+    member: Member | None = _key(None, A_MEMBER, "Of zip snapshots, the file that is read; the profile's by default.")
     auto_create: bool = _key(
         default=True,
         expected=A_BOOLEAN,

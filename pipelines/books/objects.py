@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from billing_core.errors import IntegrityError, TollbookError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from tempfile import _TemporaryFileWrapper
 
 _CHUNK_BYTES = 1 << 20
@@ -51,9 +51,14 @@ class ObjectStore:
 
     def put_file(self, path: Path) -> str:
         """Keep a file's bytes, read in chunks, and return their sha256."""
+        with path.open("rb") as source:
+            return self.put_blocks(iter(lambda: source.read(_CHUNK_BYTES), b""))
+
+    def put_blocks(self, blocks: Iterable[bytes]) -> str:
+        """Keep bytes that come in blocks, and return their sha256."""
         digest = hashlib.sha256()
-        with path.open("rb") as source, self._refusals_told(), self._new_file() as file:
-            while chunk := source.read(_CHUNK_BYTES):
+        with self._refusals_told(), self._new_file() as file:
+            for chunk in blocks:
                 digest.update(chunk)
                 file.write(chunk)
             sha256 = digest.hexdigest()

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from billing_core.errors import TollbookError
 from pipelines.books.objects import ObjectStore
+from pipelines.intake.archives import split_member
 from pipelines.intake.formats import batches
 from pipelines.intake.sources import FileToRead
 
@@ -26,7 +27,8 @@ def source_line(folder: BooksFolder, file: Mapping[str, Any], line_no: int) -> t
 
     `file` is a row of audit.usage_files. Bytes that are no text are shown as escapes.
     """
-    path = folder.root / file["path"]
+    stored, member = split_member(file["path"])
+    path = folder.root / stored
     if not path.is_file():
         path = _kept(folder, file["sha256"]) or path
     if not path.is_file():
@@ -40,6 +42,7 @@ def source_line(folder: BooksFolder, file: Mapping[str, Any], line_no: int) -> t
         byte_from=file["byte_from"],
         first_line=file["first_line"],
         sha256=file["sha256"],
+        member=member,
     )
     try:
         return _text(to_read, line_no), None

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from billing_core.vocabulary import Reason
+from pipelines.intake.archives import split_member
 from pipelines.intake.found import (
     DUPLICATE,
     REFUSED,
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from hmac import HMAC
     from pathlib import Path
 
-    from billing_core.vocabulary import Reason
 
 __all__ = ["Discovery", "FoundFile", "KnownFile", "SourceLike", "Waiting", "changed_since", "discover", "due"]
 
@@ -39,6 +40,11 @@ _DATED_WHEN_SEEN = ("usage", "provider_usage")
 _NS_PER_SECOND = 1_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CHUNK_BYTES = 1 << 16
+_REFUSED_BEFORE = {
+    Reason.UNREADABLE.value: "refused before as unreadable (damaged); put a whole copy in its place",
+    Reason.MISSING_MEMBER.value: "refused before: the zip has no such file; check `member`, or deliver a whole one",
+    Reason.ENCRYPTED.value: "refused before: the zip is encrypted; deliver it without a password",
+}
 
 
 def discover(  # noqa: PLR0913 everything that decides what is found is an argument
@@ -98,7 +104,7 @@ def changed_since(root: Path, discovery: Discovery, files: Iterable[FoundFile]) 
 
 def _is_same(root: Path, discovery: Discovery, path: str) -> bool:
     try:
-        return stamp_of(root / path) == discovery.stamps.get(path)
+        return stamp_of(root / split_member(path)[0]) == discovery.stamps.get(path)
     except OSError:
         return False
 
@@ -123,7 +129,7 @@ class _Search:
     def judge(self, path: str, source: SourceLike) -> None:
         """Decide about one file; whatever keeps it from being read leaves it for the next run."""
         try:
-            stamp = stamp_of(self.root / path)
+            stamp = stamp_of(self._stored(path))
             self.sizes[path] = stamp.size
             if self._is_settling(stamp):
                 self.cache.keep(path)
@@ -150,14 +156,14 @@ class _Search:
             # What a cache says is no proof: bytes that are not yet taken are signed bytes, read now.
             signature = new_digest(source.secret)
             hashed = self._hash(path, sizes, signature)
-            reason = refusal(self.root / path, signature)
+            reason = refusal(self._stored(path), signature)
         elif hashed is None:
             hashed = self._hash(path, sizes, None)
         self.stamps[path] = hashed.stamp
         self._decide(path, source, hashed, reason)
 
     def _hash(self, path: str, sizes: list[int], signature: HMAC | None) -> Hashed:
-        hashed = hash_file(self.root / path, sizes, signature)
+        hashed = hash_file(self._stored(path), sizes, signature)
         self.cache.put(path, hashed)
         return hashed
 
@@ -170,14 +176,14 @@ class _Search:
             return
         if reason is not None:
             self._refuse(replace(file, outcome=REFUSED, reason=reason.value))
-        elif self.known.is_unreadable(source.name, hashed.sha256):
-            self._wait(path, "refused before as unreadable (damaged); put a whole copy in its place")
+        elif why := self.known.unreadable(source.name, hashed.sha256, path):
+            self._wait(path, _REFUSED_BEFORE[why])
         else:
             self.files.append(self._continued(file, hashed))
 
     def _refuse(self, file: FoundFile) -> None:
         """A refused file is a row once for each reason, and is named as waiting every time."""
-        name = signature_path(self.root / file.path).name
+        name = signature_path(self._stored(file.path)).name
         self._wait(file.path, f"refused, {file.reason}: {name} must hold the HMAC-SHA256 of its bytes")
         if not self.known.is_refused(file.source, file.sha256, file.reason or ""):
             self.files.append(file)
@@ -218,7 +224,7 @@ class _Search:
         return self._from_known(file, begins)
 
     def _from_known(self, file: FoundFile, begins: KnownFile) -> FoundFile:
-        line_start, is_even = _end_of_known(self.root / file.path, begins.size_bytes)
+        line_start, is_even = _end_of_known(self._stored(file.path), begins.size_bytes)
         is_csv = file.path.endswith(".csv")
         if is_csv and not (is_even and line_start == begins.size_bytes):
             self.notices.append(f"{file.path}: grew inside a row; read again whole, rows taken before are duplicates")
@@ -226,6 +232,9 @@ class _Search:
         # A last line that had no end was read as it stood: it is read again, now with its end.
         first_line = begins.last_line + 1 if line_start == begins.size_bytes else max(begins.last_line, 1)
         return replace(file, byte_from=line_start, first_line=first_line, continues_file_id=begins.file_id)
+
+    def _stored(self, path: str) -> Path:
+        return self.root / split_member(path)[0]
 
     def _wait(self, path: str, why: str) -> None:
         self.waiting.append(Waiting(path, why))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipelines.intake.archives import member_blocks
 from pipelines.intake.csv_framing import csv_batches
 from pipelines.intake.errors import UnreadableFileError
-from pipelines.intake.framing import Batch, bare_name, jsonl_batches, make_batch, split_lines
+from pipelines.intake.framing import Batch, bare_name, byte_blocks, jsonl_batches, make_batch, split_lines
 from pipelines.intake.parquet_framing import parquet_batches
 
 if TYPE_CHECKING:
@@ -24,13 +25,16 @@ def batches(file: FileToRead) -> Iterator[Batch]:
     """The records of a file in batches; UnreadableFileError if it is damaged or of no known format."""
     name = bare_name(file.relative_path)[0]
     if name.endswith((".jsonl", ".ndjson")):
-        return jsonl_batches(file.path, file.byte_from, file.first_line)
+        whole = member_blocks(file.path, file.member) if file.member else byte_blocks(file.path, file.byte_from)
+        return jsonl_batches(whole, file.first_line)
+    if file.member:
+        raise UnreadableFileError(file.relative_path, "is read from a zip, of which only JSON lines can be")
     if name.endswith(".csv"):
         return csv_batches(file.path, file.byte_from, file.first_line)
     if name.endswith(".parquet"):
         return parquet_batches(file.path)
     raise UnreadableFileError(
-        file.relative_path, "is of no known format (.jsonl, .ndjson, .csv, .parquet, plain, .gz, .zst)"
+        file.relative_path, "is of no known format (.jsonl, .ndjson, .csv, .parquet, plain, .gz, .zst, or .zip)"
     )
 
 

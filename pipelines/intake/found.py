@@ -32,6 +32,10 @@ class SourceLike(Protocol):
         """A glob relative to the books folder."""
 
     @property
+    def member(self) -> str | None:
+        """The file to read of a zip archive."""
+
+    @property
     def secret(self) -> bytes | None:
         """The secret that files are signed with, if they are."""
 

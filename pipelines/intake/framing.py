@@ -188,10 +188,10 @@ def _one_line(piece: bytes) -> str | FramedLine:
         return FramedLine(data, hashlib.sha256(data).digest(), Reason.INVALID_UTF8)
 
 
-def jsonl_batches(path: Path, byte_from: int, first_line: int) -> Iterator[Batch]:
-    """Batches of a JSON-lines file, plain or compressed, from byte `byte_from`, whose first line is `first_line`."""
+def jsonl_batches(blocks: Iterable[bytes], first_line: int) -> Iterator[Batch]:
+    """Batches of the JSON lines in uncompressed bytes, the first of which is line `first_line`."""
     line_no = first_line
-    for run in line_runs(byte_blocks(path, byte_from)):
+    for run in line_runs(blocks):
         lines = [run] if isinstance(run, FramedLine) else split_lines(run, first=line_no == 1)
         flags = (False, False) if isinstance(run, FramedLine) else _suspicions(run)
         for start in range(0, len(lines), BATCH_RECORDS):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from billing_core.vocabulary import Reason
+from pipelines.intake.archives import split_member
 from pipelines.intake.found import REFUSED, TAKEN, KnownFile
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ class KnownFiles:
         self._by_path: dict[tuple[str, str], list[KnownFile]] = {}
         self._rows: set[tuple[str, str, str, str]] = set()
         self._refused: set[tuple[str, str, str]] = set()
+        self._refused_at: set[tuple[str, str, str, str]] = set()
         self._moved: dict[str, list[KnownFile]] = {}
         rows = sorted(known, key=lambda file: file.file_id)
         self._taken.update({(row.source, row.sha256): row for row in reversed(rows) if row.outcome == TAKEN})
@@ -27,6 +29,9 @@ class KnownFiles:
             self._rows.add((row.source, row.sha256, row.path, row.outcome))
             if row.outcome == REFUSED:
                 self._refused.add((row.source, row.sha256, row.reason or ""))
+                # A damaged file is damaged under any name, but a zip that lacks one file may hold another.
+                member = split_member(row.path)[1]
+                self._refused_at.add((row.source, row.sha256, member or "", row.reason or ""))
             elif original := self.taken(row.source, row.sha256):
                 # A duplicate stands for the file whose bytes it repeats: when it grows, it goes on from there.
                 self._by_path.setdefault((row.source, row.path), []).append(original)
@@ -48,9 +53,11 @@ class KnownFiles:
         """Whether these bytes were refused before for this reason."""
         return (source, sha256, reason) in self._refused
 
-    def is_unreadable(self, source: str, sha256: str) -> bool:
-        """Whether these bytes were found damaged before."""
-        return self.is_refused(source, sha256, Reason.UNREADABLE.value)
+    def unreadable(self, source: str, sha256: str, path: str) -> str | None:
+        """Why these bytes could not be read before; another file of the same archive is tried anew."""
+        damaged = (Reason.UNREADABLE, Reason.MISSING_MEMBER, Reason.ENCRYPTED)
+        member = split_member(path)[1] or ""
+        return next((why.value for why in damaged if (source, sha256, member, why.value) in self._refused_at), None)
 
     def note_sizes(self, sizes: Mapping[str, int]) -> None:
         """Say how large the files at known paths are now: one that is gone or smaller may have moved and grown."""

@@ -74,7 +74,7 @@ class Profile(Strict):
     """A source profile: how the records of one kind of file become columns of the books."""
 
     kind: Literal["usage", "credits", "accounts", "provider_usage"]
-    member: Texts = ()
+    member: str | None = Field(default=None, pattern=r"^[^/].*[.](jsonl|ndjson)$")
     records: str | None = Field(default=None, pattern=r"^[^\s\[\]$\"'*]+(\[\][^\s\[\]$\"'*]*)*\[\]$")
     carry: dict[Name, Annotated[Texts, Field(min_length=1)]] = Field(default_factory=dict)
     pairs: dict[Name, str] = Field(default_factory=dict)

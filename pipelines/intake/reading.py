@@ -50,7 +50,7 @@ def read_posting(
     """
     create_tables(con)
     received: dict[int, int] = {}
-    unreadable: dict[int, str] = {}
+    unreadable: dict[int, UnreadableFileError] = {}
     for kind in KINDS:
         mine = [(file, source) for file, source in files if source.kind == kind]
         if not mine:
@@ -62,7 +62,7 @@ def read_posting(
                 count = reader.read_file(file, source)
             except UnreadableFileError as error:
                 reader.forget(file.file_id)
-                unreadable[file.file_id] = error.why
+                unreadable[file.file_id] = error
                 continue
             received[file.file_id] = count or 0
             uncounted += [file.file_id] if count is None else []

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
+    from pipelines.intake.errors import UnreadableFileError
     from pipelines.intake.profiles import Profile
 
 
@@ -18,7 +19,7 @@ class Source:
     """One `[[usage]]` block of the configuration, or the credits or the accounts input.
 
     `name` is part of every dedup key: renaming a source makes its events new. `profile_name` and `profile_sha256` say
-    by which text its files were read.
+    by which text its files were read. `member` is the file to read of a zip archive.
     """
 
     name: str
@@ -27,12 +28,16 @@ class Source:
     profile: Profile
     secret: bytes | None = field(default=None, repr=False)
     profile_name: str = ""
+    member: str | None = None
     profile_sha256: str = ""
 
 
 @dataclass(frozen=True)
 class FileToRead:
-    """One file of a posting: read from byte `byte_from`, whose first record starts on line `first_line` (1-based)."""
+    """One file of a posting: read from byte `byte_from`, whose first record starts on line `first_line` (1-based).
+
+    `member`: the name inside the archive that `path` is, else None.
+    """
 
     file_id: int
     path: Path
@@ -40,6 +45,7 @@ class FileToRead:
     byte_from: int
     first_line: int
     sha256: str
+    member: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,10 +67,10 @@ class ReadContext:
 
 @dataclass(frozen=True)
 class ReadResult:
-    """received: records framed per file_id. unreadable: why a file was refused whole, per file_id."""
+    """received: records framed per file_id. unreadable: the files refused whole, per file_id, with reason and why."""
 
     received: Mapping[int, int]
-    unreadable: Mapping[int, str]
+    unreadable: Mapping[int, UnreadableFileError]
 
 
 @dataclass(frozen=True)

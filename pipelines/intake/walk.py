@@ -9,6 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from billing_core.errors import ConfigurationError
+from pipelines.intake.archives import SUFFIX, split_member
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 PLAIN_SUFFIXES = (".jsonl", ".ndjson", ".csv")
 SUPPORTED_SUFFIXES = (*PLAIN_SUFFIXES, *(f"{plain}{end}" for plain in PLAIN_SUFFIXES for end in (".gz", ".zst")))
-SUPPORTED_SUFFIXES += (".parquet",)
+SUPPORTED_SUFFIXES += (".parquet", SUFFIX)
 SKIPPED_SUFFIXES = (".hmac", ".tmp", ".part")
 SKIPPED_PREFIXES = (".", "_")
 # Written by the books themselves; a glob such as **/* must not feed them back.
@@ -47,7 +48,7 @@ def walk(root: Path, sources: Iterable[SourceLike]) -> Walk:
     """
     found = Walk()
     for source in sources:
-        for path in _matching(root, source.pattern, found):
+        for path in _of_source(_matching(root, source.pattern, found), source, found):
             other = found.sources.setdefault(path, source)
             if other is not source:
                 msg = (
@@ -57,6 +58,19 @@ def walk(root: Path, sources: Iterable[SourceLike]) -> Walk:
                 raise ConfigurationError(msg)
     found.sources = dict(sorted(found.sources.items()))
     return found
+
+
+def _of_source(paths: list[str], source: SourceLike, found: Walk) -> list[str]:
+    """The paths as the source reads them: of a zip, the file inside it."""
+    read = []
+    for path in paths:
+        if not path.endswith(SUFFIX):
+            read.append(path)
+        elif source.member:
+            read.append(f"{path}/{source.member}")
+        else:
+            found.refuse(path, f"a zip; say which file of it is read, by `member` of {source.kind} `{source.name}`")
+    return read
 
 
 def date_of_path(path: str) -> date | None:
@@ -70,8 +84,8 @@ def date_of_path(path: str) -> date | None:
 
 
 def is_plain(path: str) -> bool:
-    """Whether more lines may be appended to such a file: neither compressed nor Parquet."""
-    return path.endswith(PLAIN_SUFFIXES)
+    """Whether more lines may be appended to such a file: neither compressed nor Parquet nor inside an archive."""
+    return path.endswith(PLAIN_SUFFIXES) and split_member(path)[1] is None
 
 
 def fits(path: str, pattern: str) -> bool:
@@ -146,7 +160,10 @@ def _files_below(root: Path, folder: str, found: Walk, wanted: re.Pattern[str]) 
             if entry.name.startswith(SKIPPED_PREFIXES) or path in _OWN_FOLDERS:
                 continue
             if entry.is_dir(follow_symlinks=False):
-                folders.append(path)
+                if entry.name.endswith(SUFFIX):
+                    found.refuse(path, "refused, a folder named as a zip; rename it")
+                else:
+                    folders.append(path)
             elif not entry.name.endswith(SKIPPED_SUFFIXES) and _is_readable(entry, path, found, wanted):
                 paths.append(path)
     return paths

@@ -44,6 +44,7 @@ class _Source:
     kind: str
     pattern: str
     secret: bytes | None = None
+    member: str | None = None
 
 
 @dataclass

@@ -8,10 +8,11 @@ from pipelines.intake.found import KnownFile
 from pipelines.warehouse.script import rows, scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import duckdb
 
+    from pipelines.intake.errors import UnreadableFileError
     from pipelines.intake.found import FoundFile
     from pipelines.intake.sources import Source
 
@@ -55,18 +56,17 @@ def number_files(
 
 
 def note_received(
-    connection: duckdb.DuckDBPyConnection, received: Mapping[int, int], unreadable: Iterable[int]
+    connection: duckdb.DuckDBPyConnection, received: Mapping[int, int], unreadable: Mapping[int, UnreadableFileError]
 ) -> None:
     """Note how many records were framed of each file, and which files could not be read at all."""
     for file_id, count in received.items():
         connection.execute(
             "UPDATE posting_files SET received = $count WHERE file_id = $file_id", {"count": count, "file_id": file_id}
         )
-    for file_id in unreadable:
+    for file_id, error in unreadable.items():
         connection.execute(
-            "UPDATE posting_files SET outcome = 'refused', reason = 'unreadable', received = 0"
-            " WHERE file_id = $file_id",
-            {"file_id": file_id},
+            "UPDATE posting_files SET outcome = 'refused', reason = $reason, received = 0 WHERE file_id = $file_id",
+            {"file_id": file_id, "reason": error.reason.value},
         )
 
 

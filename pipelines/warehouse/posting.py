@@ -15,6 +15,7 @@ from billing_core.ledger import PURCHASE_WAIT_DAYS
 from pipelines.engines.grading import grade_accounts
 from pipelines.engines.ledger import post_entries
 from pipelines.engines.local import rate_usage
+from pipelines.intake.archives import split_member
 from pipelines.intake.reading import read_posting, read_retried
 from pipelines.intake.sources import FileToRead, ReadContext
 from pipelines.warehouse.files import note_received, number_files
@@ -197,13 +198,17 @@ def _read(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> None:
 
 
 def _to_read(inputs: PostingInputs, file: FoundFile, file_id: int) -> FileToRead:
+    stored, member = split_member(file.path)
+    path = inputs.input_paths.get(file.path, inputs.root / stored)
     return FileToRead(
         file_id=file_id,
-        path=inputs.input_paths.get(file.path, inputs.root / file.path),
+        path=path,
         relative_path=file.path,
         byte_from=file.byte_from,
         first_line=file.first_line,
         sha256=file.sha256,
+        # A rebuild has kept what it needs of an archive as a file of its own.
+        member=member if path.name == stored.rsplit("/", 1)[-1] else None,
     )
 
 

@@ -38,8 +38,8 @@ def test_the_smallest_configuration_has_the_documented_defaults(tmp_path: Path) 
     config = load(tmp_path)
     assert config.books.model_dump() == {"name": "Tollbook", "start": date(2026, 9, 1), "timezone": "UTC"}
     assert config.usage == ()
-    assert config.credits.model_dump() == {"source": "app", "path": "credits/*.jsonl"}
-    assert config.accounts.model_dump() == {"path": None, "auto_create": True}
+    assert config.credits.model_dump() == {"source": "app", "path": "credits/*.jsonl", "member": None}
+    assert config.accounts.model_dump() == {"path": None, "member": None, "auto_create": True}
     assert (config.rates.path, config.packages.path) == ("rates.toml", "packages.toml")
     assert (config.stripe.mode, config.stripe.api_key_env) == ("off", "STRIPE_API_KEY")
     assert config.engine.model_dump() == {"name": "local", "memory_limit": "1500MB", "threads": None}

@@ -25,6 +25,7 @@ class FakeSource:
     kind: str = "usage"
     pattern: str = "usage/**/*"
     secret: bytes | None = None
+    member: str | None = None
 
 
 @dataclass
