@@ -1,6 +1,6 @@
-"""When billing runs by itself: a nightly schedule, a sensor for new files, a weekly verification.
+"""When billing runs by itself: a nightly schedule, a sensor for new files, an hourly sync, a weekly verification.
 
-All three are off until somebody switches them on: opening a web page must not begin to bill.
+All are off until somebody switches them on: opening a web page must not begin to bill.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 
+from pipelines.assets.payments import STRIPE_TABLES, StripeConfig
 from pipelines.assets.posting import PostingConfig
 from pipelines.assets.publishing import PUBLISHED
 from pipelines.assets.tables import TABLES
@@ -33,6 +34,11 @@ billing_job = dg.define_asset_job(
     "billing",
     selection=dg.AssetSelection.assets(*TABLES, PUBLISHED) - _VERIFICATION,
     description="Bill a range of dates, then bring the published copy forward. `tollbook run` runs this job.",
+)
+stripe_job = dg.define_asset_job(
+    "stripe_sync",
+    selection=dg.AssetSelection.assets(*STRIPE_TABLES),
+    description="Bring Stripe's objects forward and publish. `tollbook stripe sync` does the same.",
 )
 verification_job = dg.define_asset_job(
     "full_verification",
@@ -70,6 +76,21 @@ weekly_verification = dg.ScheduleDefinition(
     execution_timezone="UTC",
     description="Every Sunday at 03:00 UTC: run every check over full history.",
 )
+
+
+@dg.schedule(
+    job=stripe_job,
+    cron_schedule="30 * * * *",
+    execution_timezone="UTC",
+    description="Every hour at half past: bring Stripe's objects forward, where `[stripe] mode` is not off.",
+)
+def stripe_sync_hourly(books: BooksResource) -> dg.RunRequest | dg.SkipReason:
+    """Ask for a sync; `[stripe] livemode = true` is the word of the books' owner that live data is meant."""
+    stripe = load_config(books.folder(), books.env or None).stripe
+    if stripe.mode == "off":
+        return dg.SkipReason('[stripe] mode is "off"')
+    config = StripeConfig(live=stripe.mode == "api" and stripe.livemode is True)
+    return dg.RunRequest(run_config=dg.RunConfig(ops={"stripe_objects": config}))
 
 
 @dg.sensor(

@@ -36,6 +36,9 @@ READS_THE_CLOCK = frozenset({"now", "today", "utcnow"})
 REPORTS_MAY_NOT_IMPORT = frozenset({"dagster", "pipelines", "stripe"})
 HEAVY = ("dagster", "duckdb", "polars", "stripe")
 
+DOUBLE = "pipelines.stripe_double"
+MAY_IMPORT_DOUBLE = ("pipelines/stripe_double/", "pipelines/demo/", "pipelines/cli/demo")
+
 LINES_PER_MODULE_MAX = 400
 LINES_PER_MODULE_P90 = 250
 LINES_PER_FUNCTION_MAX = 70
@@ -144,6 +147,25 @@ def _profile_names(root: Path) -> set[str]:
     files = sorted((root / PROFILES).glob("*.toml"))
     kinds = {file.stem: tomllib.loads(file.read_text(encoding="utf-8")).get("kind") for file in files}
     return {name for name, kind in kinds.items() if name != kind}
+
+
+def double_imports(root: Path) -> list[str]:
+    """Find code of the product that leans on the double of Stripe, the demonstration apart."""
+    return [
+        f"{module.at(node)} imports the double of Stripe"
+        for module in modules(root, *PACKAGES)
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        and not module.path.startswith(MAY_IMPORT_DOUBLE)
+        and any(name.startswith(DOUBLE) for name in _imported(node))
+    ]
+
+
+def _imported(node: ast.Import | ast.ImportFrom) -> list[str]:
+    """Return the dotted names that a statement may bring in."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [f"{node.module}.{alias.name}" for alias in node.names]
 
 
 def profile_names(root: Path) -> list[str]:

@@ -20,6 +20,7 @@ ON_THE_TREE: list[Callable[[Path], list[str]]] = [
     house_rules.impure_core,
     house_rules.report_imports,
     house_rules.other_definitions,
+    house_rules.double_imports,
     house_rules.long_modules,
     house_rules.long_functions,
     house_rules.profile_names,
@@ -86,6 +87,21 @@ def test_report_that_imports_adapters_is_found(tmp_path: Path, package: str) -> 
     """A report that reaches for the pipelines or a service is found."""
     _write(tmp_path, "reports/html.py", f"from {package} import anything\n")
     assert house_rules.report_imports(tmp_path) == [f"reports/html.py:1 imports {package}"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import pipelines.stripe_double.world",
+        "from pipelines import stripe_double",
+        "from pipelines.stripe_double.world import World",
+    ],
+)
+def test_product_that_leans_on_the_double_is_found(tmp_path: Path, line: str) -> None:
+    """The double is for the demonstration and tests; anything else that imports it is found."""
+    _write(tmp_path, "pipelines/payments/client.py", f"{line}\n")
+    _write(tmp_path, "pipelines/demo/payments.py", f"{line}\n")
+    assert house_rules.double_imports(tmp_path) == ["pipelines/payments/client.py:1 imports the double of Stripe"]
 
 
 @pytest.mark.parametrize("call", ["dg.Definitions(assets=[])", "Definitions()"])

@@ -8,6 +8,7 @@ CREDITS = dg.AssetKey(["inputs", "credits"])
 RATES = dg.AssetKey(["inputs", "rates"])
 PACKAGES = dg.AssetKey(["inputs", "packages"])
 ADMIN_JOURNAL = dg.AssetKey(["inputs", "admin_journal"])
+STRIPE = dg.AssetKey(["inputs", "stripe"])
 
 _DESCRIPTIONS = {
     USAGE_LOGS: """Raw usage logs as the app or its gateway wrote them: one record per model call.
@@ -26,9 +27,20 @@ A call is priced by the version in force when it happened.""",
     ADMIN_JOURNAL: """What an administrator did by hand through `tollbook admin`: grants, deductions, blocks.
 
 Append-only and hash-chained.""",
+    STRIPE: """What Stripe knows: payments, refunds, disputes, movements of the balance, payouts.
+
+Read from its API with a read-only key, or from files of its objects, by `[stripe] mode`.""",
 }
 
-_KINDS = {USAGE_LOGS: "file", ACCOUNTS: "file", CREDITS: "file", RATES: "toml", PACKAGES: "toml", ADMIN_JOURNAL: "json"}
+_KINDS = {
+    USAGE_LOGS: "file",
+    ACCOUNTS: "file",
+    CREDITS: "file",
+    RATES: "toml",
+    PACKAGES: "toml",
+    ADMIN_JOURNAL: "json",
+    STRIPE: "stripe",
+}
 
 
 def input_specs() -> list[dg.AssetSpec]:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 LINES_PER_RUN = 20_000
 UNSPECIFIED = "unspecified"
 _MODE = re.compile(rb'"livemode"\s*:\s*(true|false)')
-_ACCOUNT = re.compile(rb'"stripe_account":"(acct_\w+)"')
+_ACCOUNT = re.compile(rb'"stripe_account"\s*:\s*"(acct_\w+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def replay_objects(
             result.notices.append(f"{path}: gone; what it said stays until the tables are loaded anew")
             continue
         reader = _Reader(folder.root, scope, secrets)
-        done = _resumed(known.get(path), entries[path])
+        done = _resumed(folder.root, known.get(path), entries[path])
         if done is None:
             forget_file(connection, path)
         at = done or LoadedFile(path, entries[path][0].kind, 0, 0, hashlib.sha256().hexdigest(), 0, 0)
@@ -160,15 +160,13 @@ def _scope(connection: duckdb.DuckDBPyConnection, root: Path, config: BooksConfi
 
 
 def _said(root: Path, paths: list[str]) -> tuple[str | None, bool | None]:
-    """The account that the first envelope names, and the first mode that any line does."""
+    """The account that the first line of a file names, and the first mode that any line does."""
     account: str | None = None
     livemode: bool | None = None
-    for path in sorted(paths):
-        if not (root / path).is_file():
-            continue
+    for path in sorted(path for path in paths if (root / path).is_file()):
         with opened(root / path) as stream:
-            for line in stream:
-                if account is None and (named := _ACCOUNT.search(line[:_TAG_BYTES])):
+            for number, line in enumerate(stream):
+                if account is None and number == 0 and (named := _ACCOUNT.search(line)):
                     account = named[1].decode()
                 if livemode is None and (said := _MODE.search(line)):
                     livemode = said[1] == b"true"
@@ -177,16 +175,14 @@ def _said(root: Path, paths: list[str]) -> tuple[str | None, bool | None]:
     return account, livemode
 
 
-_TAG_BYTES = 300
-
-
-def _resumed(known: LoadedFile | None, entries: list[Entry]) -> LoadedFile | None:
+def _resumed(root: Path, known: LoadedFile | None, entries: list[Entry]) -> LoadedFile | None:
     """How far the present generation of a file has been loaded; None if not at all, or if another one was."""
     if known is None or known.kind != entries[0].kind:
         return None
-    marks = {(entry.byte_to, entry.sha256) for entry in entries}
-    inside = known.bytes_read < entries[-1].byte_to and (known.bytes_read, known.sha256) not in marks
-    return known if (known.bytes_read, known.sha256) in marks or (inside and known.bytes_read > 0) else None
+    last = entries[-1]
+    if (known.bytes_read, known.sha256) == (last.byte_to, last.sha256):
+        return known
+    return known if prefix_digest(root / known.source_file, known.bytes_read).hexdigest() == known.sha256 else None
 
 
 @dataclass(frozen=True)
