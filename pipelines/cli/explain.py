@@ -216,6 +216,14 @@ def _span(row: dict[str, Any]) -> str:
 
 
 def _charge(charge: dict[str, Any]) -> str:
-    """A charge as rates.toml says it."""
+    """A charge in the words of rates.toml: "weights (input 1, output 4.25) per token"."""
     per = f" per {charge['per']}" if "per" in charge else ""
-    return ", ".join(f"{name} {value}" for name, value in charge.items() if name != "per") + per
+    return ", ".join(f"{name} {_said(value)}" for name, value in charge.items() if name != "per") + per
+
+
+def _said(value: object) -> str:
+    if isinstance(value, dict):
+        return "(" + ", ".join(f"{name} {_said(inner)}" for name, inner in value.items()) + ")"
+    if isinstance(value, list):
+        return " then ".join(_said(inner) for inner in value)
+    return number(value) if type(value) is int else str(value)

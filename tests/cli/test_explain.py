@@ -27,6 +27,19 @@ CREDITS: tuple[dict[str, Any], ...] = (
 )  # fmt: skip
 
 
+RULES = """\
+[[settings]]
+[[rate]]
+id = "kinds"
+match = { model = "claude*" }
+weights = { input = "1", output = "4.25" }
+[[rate]]
+id = "steps"
+match = { account = "ada", model = "gpt-4o" }
+graduated = [{ up_to = 150, multiplier = "2" }, { multiplier = "1" }]
+"""
+
+
 @pytest.fixture(scope="module")
 def books(tmp_path_factory: pytest.TempPathFactory) -> Command:
     """Books with a purchase, a refund, an expiry, a grant, a repeated call, a failed one, images, and debt."""
@@ -212,3 +225,32 @@ def test_a_changed_or_missing_file_is_said_and_the_rest_is_told(tollbook: Comman
     path.unlink()
     assert "is not there any more" in _explained(tollbook, "e1")["line"]["raw_absent"]
     assert "no raw text" in tollbook("explain", "e1").out
+
+
+def test_rules_of_every_kind_are_written_out(tmp_path: Path) -> None:
+    """Weights, tiers at the call's place in its month, and a cost per image, each as it was billed."""
+    root = tmp_path / "books"
+    write_inputs(root)
+    (root / "rates.toml").write_text(RULES, encoding="utf-8")
+    call = {"account_id": "ada", "occurred_at": "2026-09-02T11:00:00Z"}
+    calls = (
+        {**call, "event_id": "kinds", "model": "claude-x", "input_tokens": 3_000, "output_tokens": 3_333},
+        {**call, "event_id": "steps", "model": "gpt-4o", "input_tokens": 150, "output_tokens": 0},
+    )
+    text = "".join(json.dumps(each) + "\n" for each in calls)
+    (root / "usage/2026-09-02.jsonl").write_text(text, encoding="utf-8")
+    command = Command(root.resolve())
+    command.bill("2026-09-05T06:00:00Z", date(2026, 9, 4))
+    assert _explained(command, "kinds")["price"]["arithmetic"] == [
+        "3,000 input x 1 = 3,000",
+        "3,333 output x 4.25 = 14,165.25",
+        "sum = 17,165,250,000 / 1,000,000 = 17,165.25",
+        "rounded up: 17,166",
+    ]
+    assert _explained(command, "steps")["price"]["arithmetic"][:3] == [
+        "100 tokens of the account's month came before this call of 150",
+        "50 in the tier up to 150 x 2 = 100",
+        "100 in the tier of all further tokens x 1 = 100",
+    ]
+    assert all(_explained(command, event)["price"]["agrees"] for event in ("kinds", "steps", "e1", "e2"))
+    assert "graduated (multiplier 2, up_to 150) then (multiplier 1) per token" in command("explain", "steps").out
