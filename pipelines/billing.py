@@ -318,17 +318,26 @@ def _not_yet_posted(books: OpenBooks, files: Sequence[FoundFile]) -> list[FoundF
 def _has_other_news(books: OpenBooks, billing_date: date) -> bool:
     """Whether credits, admin entries, welcome bonuses or expiring lots come due, or a new rule prices held calls."""
     last = books.last_date()
-    horizon = datetime.combine(billing_date + timedelta(days=1), time(), UTC)
-    previous = datetime.combine(last + timedelta(days=1), time(), UTC) if last else _EPOCH
+    horizon, previous = end_of(billing_date), end_of(last) if last else _EPOCH
     unread = [entry for entry in books.admin.read() if entry.seq > _admin_mark(books)]
     if any(datetime.fromisoformat(entry.at) < horizon for entry in unread):
         return True
-    found = scalar(
-        books.connection, sql_text("posting/other_news.sql"), {"horizon": horizon, "previous_horizon": previous}
-    )
-    if found or last is None:
-        return found > 0
+    if comes_due(books.connection, previous, horizon):
+        return True
+    if last is None:
+        return False
     return has_new_rules(books.connection, books.prices) and prices_held_calls(books.connection, books.prices)
+
+
+def end_of(day: date) -> datetime:
+    """The first instant after a UTC day."""
+    return datetime.combine(day + timedelta(days=1), time(), UTC)
+
+
+def comes_due(connection: duckdb.DuckDBPyConnection, previous: datetime, horizon: datetime) -> bool:
+    """Whether credits, welcome bonuses or the ends of lots fall between two instants, in live or published books."""
+    found = scalar(connection, sql_text("posting/other_news.sql"), {"horizon": horizon, "previous_horizon": previous})
+    return found > 0
 
 
 def _admin_mark(books: OpenBooks) -> int:

@@ -26,19 +26,25 @@ if TYPE_CHECKING:
 class Outlook:
     """Where the books stand and what waits for them.
 
-    `last_date` is the billing date of the last posting. `files` are not posted yet: taken, noted or refused by the
-    run that reaches their date. `waiting` cannot be taken now; each says why. `unread_entries` are admin entries that
-    no posting has read.
+    `last_date` is the billing date of the last posting, `head` its hash. `files` are not posted yet: taken, noted or
+    refused by the run that reaches their date. `waiting` cannot be taken now; each says why. `unread_entries` are admin
+    entries that no posting has read.
     """
 
     today: date
     start: date
     last_date: date | None
     postings: int
+    head: str | None
     files: tuple[FoundFile, ...]
     waiting: tuple[Waiting, ...]
     notices: tuple[str, ...]
     unread_entries: int
+
+    @property
+    def refused(self) -> tuple[tuple[str, str], ...]:
+        """The files that are refused as they stand, however long ago that was first said: path and reason."""
+        return tuple((item.path, item.refused) for item in self.waiting if item.refused is not None)
 
     @property
     def first_open_date(self) -> date:
@@ -76,6 +82,7 @@ def look_ahead(folder: BooksFolder, config: BooksConfig) -> Outlook:
         start=config.books.start,
         last_date=history.intents[done].intent.billing_date if done else None,
         postings=done,
+        head=history.last_done.head if history.last_done else None,
         files=tuple(file for file in discovery.files if (file.source, file.path, file.sha256) not in posted),
         waiting=discovery.waiting,
         notices=discovery.notices,

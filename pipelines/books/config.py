@@ -126,6 +126,11 @@ def config_texts(
     return {**texts, OVERRIDES_NAME: canonical_json(overrides)} if overrides else texts
 
 
+def has_overrides(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether the environment overrides a key."""
+    return any(_overrides(os.environ if environ is None else environ))
+
+
 def _profile_text(folder: BooksFolder, name: str) -> dict[str, bytes]:
     own = folder.profiles / f"{name}.toml"
     built_in = resources.files("pipelines.intake") / "profiles" / own.name

@@ -11,7 +11,7 @@ from pipelines.cli.output import Column
 from pipelines.cli.text import number, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import date
     from pathlib import Path
 
@@ -54,7 +54,7 @@ class Billed:
     @property
     def findings(self) -> list[Finding]:
         """What a person should look at."""
-        found = [Finding(Level.HIGH, f"{path}: refused, {reason.replace('_', ' ')}") for path, reason in self.refused]
+        found = refusals(self.refused)
         if self.counts["quarantined"]:
             found.append(Finding(Level.MED, f"{plural(self.counts['quarantined'], 'line')} quarantined"))
         if self.counts["conflict"]:
@@ -78,8 +78,18 @@ class Billed:
         }
 
 
-def billed(folder: BooksFolder, summaries: Sequence[PostingSummary]) -> Billed:
-    """Sum up what a run posted; checks and refused files are read from the published copy."""
+def refusals(refused: Iterable[tuple[str, str]]) -> list[Finding]:
+    """A finding for each refused file."""
+    return [Finding(Level.HIGH, f"{path}: refused, {reason.replace('_', ' ')}") for path, reason in refused]
+
+
+def billed(
+    folder: BooksFolder, summaries: Sequence[PostingSummary], still_refused: Iterable[tuple[str, str]] = ()
+) -> Billed:
+    """Sum up what a run posted; checks are read from the published copy, as are the files that it refused.
+
+    ``still_refused``: path and reason of files that are refused as they stand, by this run or an earlier one.
+    """
     from reports.published import open_published
 
     names = ("files", "received", *DISPOSITIONS, *_FIGURES)
@@ -101,7 +111,7 @@ def billed(folder: BooksFolder, summaries: Sequence[PostingSummary]) -> Billed:
         counts={name: sum(summary.counts.get(name, 0) for summary in summaries) for name in names},
         checks_passed=passed,
         checks_total=total,
-        refused=tuple((str(path), str(reason)) for path, reason in refused),
+        refused=tuple(sorted({**dict(still_refused), **dict(refused)}.items())),
         published=folder.published,
     )
 

@@ -42,7 +42,7 @@ def moment(option: str, text: str) -> date | datetime:
 def span(outlook: Outlook, first: str | None, through: str | None) -> tuple[date, date]:
     """The billing dates of a run. Raises ConfigurationError for dates that cannot be billed."""
     last = day("--through", through, outlook.today) if through else outlook.through
-    begin = day("--from", first, outlook.today) if first else outlook.first_open_date
+    begin = day("--from", first, outlook.today) if first else min(outlook.first_open_date, last)
     if last > outlook.today:
         raise ConfigurationError(f"--through: {last} has not begun yet (it is {outlook.today} in UTC)")
     if first and begin < outlook.start:

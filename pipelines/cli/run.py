@@ -42,11 +42,13 @@ def command(
     Dates are UTC. A run with nothing new changes nothing. Without dates it starts where the last one ended; earlier
     dates that still have files are billed first, in any case.
     """
+    from pipelines.idle import is_idle
     from pipelines.outlook import look_ahead
 
     invocation = of(context)
     folder = invocation.folder()
-    outlook = look_ahead(folder, invocation.config(folder))
+    config = invocation.config(folder)
+    outlook = look_ahead(folder, config)
     begin, last = dates.span(outlook, first, through)
     for notice in outlook.notices:
         invocation.output.note(notice)
@@ -54,13 +56,15 @@ def command(
     if dry_run:
         _rehearse(invocation, outlook, last, bare=bare)
         return
-    summaries = _bill(invocation, folder, begin, last, bare=bare)
-    after = look_ahead(folder, invocation.config(folder))
-    if not summaries:
-        document: dict[str, object] = {"nothing_new_through": last, "postings": 0, "waiting": waiting_rows(after, last)}
-        invocation.output.result(document, lambda page: _show_nothing(page, after, last))
+    if is_idle(folder, config, outlook, last, bare=bare):
+        _finish_without_news(invocation, outlook, last, fail_on)
         return
-    _finish(invocation, folder, summaries, after, last, fail_on)
+    summaries = _bill(invocation, folder, begin, last, bare=bare)
+    after = look_ahead(folder, config)
+    if summaries:
+        _finish(invocation, folder, summaries, after, last, fail_on)
+    else:
+        _finish_without_news(invocation, after, last, fail_on)
 
 
 def _bill(invocation: Invocation, folder: BooksFolder, first: date, last: date, *, bare: bool) -> list[PostingSummary]:
@@ -86,7 +90,7 @@ def _finish(
 ) -> None:
     from pipelines.cli.billing_run import billed, show_figures, show_findings, show_lines
 
-    result: Billed = billed(folder, summaries)
+    result: Billed = billed(folder, summaries, after.refused)
 
     def render(page: Page) -> None:
         show_lines(page, result)
@@ -98,6 +102,25 @@ def _finish(
     if result.findings:
         invocation.output.note("`tollbook quarantine list` shows what was held back and why.")
     if reaches(result.findings, fail_on):
+        raise typer.Exit(FINDINGS)
+
+
+def _finish_without_news(invocation: Invocation, outlook: Outlook, last: date, fail_on: Level) -> None:
+    """Nothing was posted; a file that is still refused is a finding all the same."""
+    from pipelines.cli.billing_run import refusals, show_findings
+
+    findings = refusals(outlook.refused)
+
+    def render(page: Page) -> None:
+        page.line(f"nothing new through {last}")
+        show_findings(page, findings)
+        if waiting_rows(outlook, last) or outlook.unread_entries:
+            show_waiting(page, outlook, last)
+
+    document: dict[str, object] = {"nothing_new_through": last, "postings": 0, "waiting": waiting_rows(outlook, last)}
+    document["findings"] = [finding.to_json() for finding in findings]
+    invocation.output.result(document, render)
+    if reaches(findings, fail_on):
         raise typer.Exit(FINDINGS)
 
 
@@ -127,12 +150,6 @@ def show_waiting(page: Page, outlook: Outlook, through: date) -> None:
     if outlook.unread_entries:
         noun = plural(outlook.unread_entries, "admin entry", "admin entries")
         page.line(f"{noun} {'waits' if outlook.unread_entries == 1 else 'wait'} for the next run", "dim")
-
-
-def _show_nothing(page: Page, outlook: Outlook, last: date) -> None:
-    page.line(f"nothing new through {last}")
-    if waiting_rows(outlook, last) or outlook.unread_entries:
-        show_waiting(page, outlook, last)
 
 
 def _rehearse(invocation: Invocation, outlook: Outlook, last: date, *, bare: bool) -> None:

@@ -177,14 +177,15 @@ class _Search:
         if reason is not None:
             self._refuse(replace(file, outcome=REFUSED, reason=reason.value))
         elif why := self.known.unreadable(source.name, hashed.sha256, path):
-            self._wait(path, _REFUSED_BEFORE[why])
+            self._wait(path, _REFUSED_BEFORE[why], refused=why)
         else:
             self.files.append(self._continued(file, hashed))
 
     def _refuse(self, file: FoundFile) -> None:
         """A refused file is a row once for each reason, and is named as waiting every time."""
         name = signature_path(self._stored(file.path)).name
-        self._wait(file.path, f"refused, {file.reason}: {name} must hold the HMAC-SHA256 of its bytes")
+        why = f"refused, {file.reason}: {name} must hold the HMAC-SHA256 of its bytes"
+        self._wait(file.path, why, refused=file.reason)
         if not self.known.is_refused(file.source, file.sha256, file.reason or ""):
             self.files.append(file)
 
@@ -236,8 +237,8 @@ class _Search:
     def _stored(self, path: str) -> Path:
         return self.root / split_member(path)[0]
 
-    def _wait(self, path: str, why: str) -> None:
-        self.waiting.append(Waiting(path, why))
+    def _wait(self, path: str, why: str, *, refused: str | None = None) -> None:
+        self.waiting.append(Waiting(path, why, refused))
 
 
 def _end_of_known(path: Path, end: int) -> tuple[int, bool]:

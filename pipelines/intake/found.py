@@ -97,6 +97,8 @@ class Waiting:
 
     path: str
     why: str
+    refused: str | None = None
+    """The reason, where the file is refused rather than early or unfinished."""
 
 
 @dataclass(frozen=True, slots=True)

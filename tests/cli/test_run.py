@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from datetime import date
 from typing import TYPE_CHECKING
 
+from pipelines.billing import bill_range, open_books
+from pipelines.books.config import load_config
+from pipelines.idle import is_idle
+from pipelines.outlook import look_ahead
+from reports.published import open_published, publication
+from tests.cli.conftest import LAST, NOW, usage_line
+
 if TYPE_CHECKING:
+    import pytest
+
     from tests.cli.conftest import Command
 
 
@@ -47,6 +58,58 @@ def test_run_with_nothing_new_says_so(tollbook: Command) -> None:
     run = tollbook("run")
     assert (run.code, run.out.strip()) == (0, "nothing new through 2026-09-04")
     assert tollbook.folder.posting_log.read_bytes() == before
+    assert not tollbook.folder.dagster_home.exists(), "where nothing is new, Dagster is not started"
+
+
+def test_run_looks_itself_where_the_copy_is_no_proof(tollbook: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Idle is only what was published after the date was over, and after everything else that a run reads."""
+    monkeypatch.setenv("TOLLBOOK_NOW", NOW)
+    folder, config = tollbook.folder, load_config(tollbook.folder)
+    outlook = look_ahead(folder, config)
+
+    def idle(through: date = LAST) -> bool:
+        return is_idle(folder, config, outlook, through, bare=True)
+
+    assert idle()
+    monkeypatch.setenv("TOLLBOOK__ENGINE__THREADS", "2")
+    assert not idle()
+    monkeypatch.delenv("TOLLBOOK__ENGINE__THREADS")
+    published = folder.published.stat().st_mtime_ns
+    (folder.root / "rates.toml").write_text("", encoding="utf-8")
+    assert not idle()
+    os.utime(folder.root / "rates.toml", ns=(published - 1, published - 1))
+    assert idle()
+    os.utime(folder.published, (1_788_000_000, 1_788_000_000))  # 29 August 2026
+    assert not idle()
+
+
+def test_copy_left_behind_is_published_by_a_run_for_an_earlier_date(
+    tollbook: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A posting that was never published reaches readers with the next run, whatever dates it names."""
+    monkeypatch.setenv("TOLLBOOK_NOW", NOW)
+    (tollbook.root / "usage/2026-09-03.jsonl").write_text(usage_line(9, 3), encoding="utf-8")
+    with open_books(tollbook.folder, command="a test") as books:
+        (posted,) = bill_range(books, date(2026, 9, 3), LAST, bare=True, on_date=lambda *_: None)
+    run = tollbook("run", "--through", "2026-09-01")
+    assert (run.code, run.out.strip()) == (0, "nothing new through 2026-09-01")
+    with open_published(tollbook.folder.published) as copy:
+        assert publication(copy).posting_id == posted.posting_id
+
+
+def test_refused_file_is_a_finding_every_time(tollbook: Command) -> None:
+    """As long as it lies there unsigned, --fail-on high ends with 3, also when nothing is new."""
+    block = '[[usage]]\nname = "signed"\npath = "signed/*"\nprofile = "tollbook"\nhmac_secret_env = "SIGN"\n'
+    tollbook.folder.config.write_text(tollbook.folder.config.read_text(encoding="utf-8") + block, encoding="utf-8")
+    (tollbook.root / "signed").mkdir()
+    (tollbook.root / "signed/2026-09-03.jsonl").write_text(usage_line(9, 3), encoding="utf-8")
+    secret = {"SIGN": "sixteen characters"}
+    for postings in (1, 0, 0):
+        run = tollbook("--json", "run", "--fail-on", "high", env=secret)
+        assert (run.code, run.document["postings"]) == (3, postings)
+        assert [finding["text"] for finding in run.document["findings"]] == [
+            "signed/2026-09-03.jsonl: refused, unsigned"
+        ]
 
 
 def test_dry_run_changes_nothing(fresh: Command) -> None:
