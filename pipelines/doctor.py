@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from billing_core.errors import BooksLockedError, TollbookError
+from billing_core.errors import BooksLockedError, ConfigurationError, TollbookError
 from pipelines.books.admin_journal import AdminJournal
 from pipelines.books.clock import NOW_VARIABLE
 from pipelines.books.config import load_config, load_packages, load_prices, resolve_secret
 from pipelines.books.journal import HashChainedLog, TornLineError
 from pipelines.books.lock import hold_books
 from pipelines.books.posting_log import PostingLog
+from pipelines.intake.profiles import load_profile, own_profiles
 from pipelines.release import code_version
 from pipelines.warehouse.connection import readable
 from pipelines.warehouse.migrations import missing_triggers, schema_version
@@ -95,6 +96,22 @@ def _configuration(case: _Case) -> Iterator[Examined]:
     versions, rules = len(prices.settings.versions), len(prices.rates)
     detail = f"{versions} settings, {_counted(rules, 'rule')}, {len(packages)} packages"
     yield Examined("rates and packages", Verdict.OK, detail)
+
+
+def _profiles(case: _Case) -> Iterator[Examined]:
+    """Each profile that an input uses, and those of the user that none uses."""
+    config = load_config(case.folder, case.env)
+    used = {block.profile for block in config.usage}
+    for name in sorted(used | set(own_profiles(case.folder.root))):
+        what = f"profile {name}"
+        try:
+            profile = load_profile(name, case.folder.root)
+        except ConfigurationError as error:
+            verdict = Verdict.FAIL if name in used else Verdict.WARN
+            yield Examined(what, verdict, str(error), "mend it; `tollbook profile check` tries it on a sample")
+            continue
+        unused = "" if name in used else "; no [[usage]] block names it"
+        yield Examined(what, Verdict.OK, f"reads {profile.kind} records{unused}")
 
 
 def _secrets(case: _Case) -> Iterator[Examined]:
@@ -243,6 +260,7 @@ _Look = Callable[[_Case], "Iterator[Examined]"]
 _EXAMINATIONS: tuple[tuple[str, _Look], ...] = (
     ("versions", _versions),
     ("configuration", _configuration),
+    ("profiles", _profiles),
     ("secrets", _secrets),
     ("disk", _disk),
     ("journals", _journals),

@@ -15,6 +15,7 @@ from billing_core.errors import TollbookError
 from pipelines.billing import comes_due, end_of
 from pipelines.books.config import has_overrides
 from pipelines.warehouse.sql import sql_names
+from pipelines.warehouse.views import views_stand
 from reports.published import open_published, publication
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ def _stands_at_last(folder: BooksFolder, outlook: Outlook, through: date) -> boo
         with open_published(folder.published) as connection:
             state = publication(connection)
             if (state.head, state.schema_version) != (outlook.head, len(sql_names("migrations"))):
+                return False
+            if not views_stand(connection):
                 return False
             last = outlook.last_date
             return last is not None and not comes_due(connection, end_of(last), end_of(through))

@@ -26,7 +26,9 @@ from pipelines.warehouse.hashed_columns import HASHED_COLUMNS
 from pipelines.warehouse.hashes import HASH_VERSION, SEALED, posting_blocks
 from pipelines.warehouse.migrations import migrate
 from pipelines.warehouse.publish import GROWING, WHOLE
+from pipelines.warehouse.quarantine import altered_raw_records
 from pipelines.warehouse.script import rows, scalar
+from pipelines.warehouse.view_texts import differing_views
 from pipelines.warehouse.views import create_views
 from reports.published import open_published, publication
 
@@ -90,7 +92,7 @@ def verify_books(
         create_views(connection, anew=True)
         try:
             outcomes = []
-            for outcome in _outcomes(connection, folder):
+            for outcome in _outcomes(connection, folder, config.privacy.retention_days):
                 on_check(outcome.name)
                 outcomes.append(outcome)
             posting_id = scalar(connection, "SELECT coalesce(max(posting_id), 0) FROM audit.postings")
@@ -106,10 +108,10 @@ def outcome_count() -> int:
     return len(checks()) + _OUTER_CHECKS
 
 
-_OUTER_CHECKS = 6
+_OUTER_CHECKS = 8
 
 
-def _outcomes(connection: duckdb.DuckDBPyConnection, folder: BooksFolder) -> Iterator[Outcome]:
+def _outcomes(connection: duckdb.DuckDBPyConnection, folder: BooksFolder, retention_days: int) -> Iterator[Outcome]:
     history, journal = _journal(connection, folder)
     yield journal
     yield _admin_journal(connection, folder)
@@ -119,6 +121,8 @@ def _outcomes(connection: duckdb.DuckDBPyConnection, folder: BooksFolder) -> Ite
     yield _seals(connection)
     yield _heads(connection, history)
     yield _published(connection, folder)
+    yield _published_views(folder)
+    yield _raw_quarantine(connection, folder, retention_days)
 
 
 def _view(connection: duckdb.DuckDBPyConnection, name: str, view: str, meaning: str) -> Outcome:
@@ -265,6 +269,24 @@ def _published(connection: duckdb.DuckDBPyConnection, folder: BooksFolder) -> Ou
         ]
     wrong += [{"table": table, "defect": defect} for table in differing]
     return _from_rows("published_copy", meaning, wrong)
+
+
+def _published_views(folder: BooksFolder) -> Outcome:
+    """The views that an auditor selects from in the copy are those that this version ships."""
+    meaning = "The check views and other views of the published copy are, word for word, those of this version."
+    try:
+        with open_published(folder.published) as reader:
+            wrong = [{"view": name, "defect": defect} for name, defect in differing_views(reader).items()]
+    except (TollbookError, duckdb.Error) as error:
+        return Outcome(name="published_views", meaning=meaning, failing_rows=1, detail=str(error))
+    return _from_rows("published_views", meaning, wrong)
+
+
+def _raw_quarantine(connection: duckdb.DuckDBPyConnection, folder: BooksFolder, retention_days: int) -> Outcome:
+    """The raw bytes in warehouse/quarantine/ are those that were held."""
+    meaning = "The raw bytes of quarantined records are kept until their retention is over, and hash to what was held."
+    wrong = altered_raw_records(connection, folder.quarantine, clock.now(), retention_days)
+    return _from_rows("raw_quarantine", meaning, wrong)
 
 
 # Copied whole by each publication, so comparable only as of the last posting; verifications grow between publications.

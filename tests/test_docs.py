@@ -33,7 +33,16 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("C*.md"), *DOCS.rglob("*.md")])
 # Proofs of `verify` that are no views; a test below asks the module for exactly these names.
-OUTER = {"posting_journal", "admin_journal", "kept_objects", "block_hashes", "chain_of_heads", "published_copy"}
+OUTER = {
+    "posting_journal",
+    "admin_journal",
+    "kept_objects",
+    "block_hashes",
+    "chain_of_heads",
+    "published_copy",
+    "published_views",
+    "raw_quarantine",
+}
 _LINK = re.compile(r"(?<!\!)\[[^\]]+\]\(([^)\s]+)\)")
 _ROW = re.compile(r"^\| (.+) \|$", re.MULTILINE)
 _CALL = re.compile(r"(?:^|[`$ /])tollbook((?: +[^\s`|&;<>()]+)*)", re.MULTILINE)

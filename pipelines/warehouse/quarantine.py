@@ -5,15 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import duckdb
+
 from billing_core.errors import TollbookError
+from pipelines.intake.framing import MAX_LINE_BYTES
 from pipelines.intake.sources import RetriedRecord
 from pipelines.warehouse.script import rows, scalar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-    import duckdb
 
     from pipelines.books.posting_log import RetriedRecord as RetriedPlace
     from pipelines.intake.sources import Source
@@ -79,6 +80,53 @@ JOIN audit.usage_files AS file USING (file_id)
 JOIN retry_wanted AS wanted
     ON wanted.sha256 = file.sha256 AND wanted.source = file.source
     AND wanted.line_no = raw.line_no AND wanted.record_no = raw.record_no
+ORDER BY ALL
+"""
+
+
+def altered_raw_records(
+    connection: duckdb.DuckDBPyConnection, folder: Path, now: datetime, retention_days: int
+) -> list[dict[str, str]]:
+    """Quarantined records whose raw bytes are missing before their retention is over, or do not hash to what was held.
+
+    One entry per file that cannot be read, else per record: posting_id, and file_id, line_no, record_no, defect.
+    """
+    wrong: list[dict[str, str]] = []
+    held = rows(
+        connection,
+        "SELECT posting_id, epoch_us(max(posting.recorded_at)) FROM audit.quarantine"
+        " JOIN audit.postings AS posting USING (posting_id) GROUP BY posting_id ORDER BY posting_id",
+    )
+    kept_since = now - timedelta(days=retention_days)
+    for posting_id, recorded_us in held:
+        path = raw_file(folder, int(str(posting_id)))
+        if path.is_file():
+            wrong += _altered(connection, path, int(str(posting_id)))
+        elif datetime.fromtimestamp(int(str(recorded_us)) / 1e6, UTC) > kept_since:
+            defect = f"{path.name} is missing before its retention is over"
+            wrong.append({"posting_id": str(posting_id), "defect": defect})
+    return wrong
+
+
+def _altered(connection: duckdb.DuckDBPyConnection, path: Path, posting_id: int) -> list[dict[str, str]]:
+    """The records of one posting whose bytes are not in its file, or not what they were."""
+    try:
+        found = rows(connection, _ALTERED, {"path": str(path), "posting_id": posting_id, "cut": MAX_LINE_BYTES})
+    except duckdb.Error as error:
+        first = str(error).strip().splitlines()[0]
+        return [{"posting_id": str(posting_id), "defect": f"{path.name} cannot be read: {first}"}]
+    names = ("posting_id", "file_id", "line_no", "record_no", "defect")
+    return [dict(zip(names, (str(value) for value in row), strict=True)) for row in found]
+
+
+# Of a line beyond the longest that is read, the hash covers all bytes and only the first are kept.
+_ALTERED = """
+SELECT held.posting_id, held.file_id, held.line_no, held.record_no,
+    CASE WHEN raw.raw IS NULL THEN 'its bytes are missing' ELSE 'its bytes were altered' END
+FROM audit.quarantine AS held
+LEFT JOIN read_parquet($path) AS raw USING (file_id, line_no, record_no)
+WHERE held.posting_id = $posting_id
+    AND (raw.raw IS NULL OR (octet_length(raw.raw) < $cut AND unhex(sha256(raw.raw)) <> held.line_sha256))
 ORDER BY ALL
 """
 

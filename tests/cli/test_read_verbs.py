@@ -153,3 +153,67 @@ def test_verify_finds_a_published_copy_of_something_else(tollbook: Command) -> N
     verified = tollbook("--json", "verify")
     failed = {check["name"] for check in verified.document["checks"] if not check["passed"]}
     assert failed == {"published_copy"}
+
+
+def test_verify_finds_views_of_the_copy_that_are_not_ours(tollbook: Command) -> None:
+    """A check view that finds nothing any more, one that is gone and a stranger are named; the next run mends them."""
+    with duckdb.connect(str(tollbook.folder.published)) as connection:
+        for statement in (
+            "CREATE OR REPLACE VIEW checks.signs AS SELECT * FROM books.token_transactions WHERE false",
+            "DROP VIEW checks.lots",
+            "CREATE VIEW checks.all_is_well AS SELECT 1 AS one WHERE false",
+        ):
+            connection.execute(statement).fetchall()
+    verified = tollbook("--json", "verify")
+    failed = {check["name"]: check["first_rows"] for check in verified.document["checks"] if not check["passed"]}
+    assert verified.code == 3
+    assert {row["view"]: row["defect"] for row in failed["published_views"]} == {
+        "checks.all_is_well": "not a view that this version ships",
+        "checks.lots": "missing",
+        "checks.signs": "edited",
+    }
+    assert tollbook("run").code == 0
+    assert tollbook("verify").code == 0
+
+
+def test_verify_finds_raw_bytes_altered_missing_and_gone(tollbook: Command) -> None:
+    """Other bytes of a held record, a record without bytes, and a whole file gone before its time are named."""
+    first, second = sorted(tollbook.folder.quarantine.glob("*.parquet"))
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"COPY (SELECT * REPLACE (encode('forged') AS raw) FROM read_parquet('{first}')) TO '{first}.new'"
+            " (FORMAT parquet)"
+        )
+    first.with_name(f"{first.name}.new").replace(first)
+    kept = second.read_bytes()
+    for defect, change in (
+        ("is missing before its retention is over", second.unlink),
+        ("cannot be read", lambda: second.write_bytes(kept[:50])),
+    ):
+        change()
+        verified = tollbook("--json", "verify")
+        (found,) = (check for check in verified.document["checks"] if not check["passed"])
+        assert found["name"] == "raw_quarantine"
+        altered, other = found["first_rows"]
+        assert (altered["posting_id"], altered["defect"]) == ("1", "its bytes were altered")
+        assert (other["posting_id"], defect in other["defect"]) == ("2", True)
+    later = {"TOLLBOOK_NOW": "2026-12-01T00:00:00Z"}
+    second.unlink()
+    first.unlink()
+    assert tollbook("verify", env=later).code == 0, "after the retention nothing has to be there"
+
+
+def test_doctor_reads_every_profile(tollbook: Command) -> None:
+    """What is wrong with a profile is said with its file and key: a failure where it is used, else a warning."""
+    profiles = tollbook.folder.profiles
+    profiles.mkdir()
+    (profiles / "gateway.toml").write_text('kind = "usage"\ndedup = ["id"]\nsurprise = 1\n', encoding="utf-8")
+    seen = {item["what"]: item for item in tollbook("--json", "doctor").document["examined"]}
+    assert seen["profile tollbook"]["verdict"] == "ok"
+    assert seen["profile gateway"]["verdict"] == "warn"
+    assert "surprise" in seen["profile gateway"]["detail"]
+    text = tollbook.folder.config.read_text(encoding="utf-8")
+    block = '[[usage]]\npath = "other/*"\nprofile = "gateway"\n'
+    tollbook.folder.config.write_text(text + block, encoding="utf-8")
+    looked = tollbook("doctor")
+    assert (looked.code, "profiles/gateway.toml" in looked.out) == (3, True)
