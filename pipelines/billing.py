@@ -27,6 +27,7 @@ from pipelines.intake.discovery import changed_since, discover, due
 from pipelines.intake.errors import UnreadableFileError
 from pipelines.intake.profiles import parse_profile, profile_text
 from pipelines.intake.sources import Source
+from pipelines.prices.book import load_provider_prices, provider_price_texts
 from pipelines.recovery import catch_up
 from pipelines.release import code_version
 from pipelines.warehouse.connection import open_warehouse, readable
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
     from billing_core.packages import Package
     from billing_core.price_book import PriceBook
+    from billing_core.provider_price_book import ProviderPriceBook
     from pipelines.books.config_models import BooksConfig
     from pipelines.books.folder import BooksFolder
     from pipelines.intake.found import Discovery, FoundFile
@@ -61,6 +63,7 @@ class OpenBooks:
     sources: Mapping[str, Source]
     prices: PriceBook
     packages: Sequence[Package]
+    provider_prices: ProviderPriceBook
     texts: Mapping[str, bytes]
     log: PostingLog
     admin: AdminJournal
@@ -88,7 +91,8 @@ def open_books(
     config = load_config(folder, env)
     sources = configured_sources(folder, config)
     prices, packages = load_prices(folder, config), load_packages(folder, config)
-    texts = config_texts(folder, env)
+    provider_prices = load_provider_prices(folder, config)
+    texts = config_texts(folder, env) | provider_price_texts(folder, config)
     with (
         hold_books(folder.lock, command, wait_seconds),
         open_warehouse(
@@ -100,7 +104,7 @@ def open_books(
         log = PostingLog(folder.posting_log)
         catch_up(connection, log, folder.database)
         admin = AdminJournal(folder.admin_journal)
-        yield OpenBooks(folder, config, connection, sources, prices, packages, texts, log, admin)
+        yield OpenBooks(folder, config, connection, sources, prices, packages, provider_prices, texts, log, admin)
 
 
 def configured_sources(folder: BooksFolder, config: BooksConfig, *, with_secrets: bool = True) -> dict[str, Source]:
@@ -296,6 +300,7 @@ def posting_inputs(
         retries=intent.retries,
         prices=books.prices,
         packages=books.packages,
+        provider_prices=books.provider_prices,
         rates_sha256=intent.objects.get(books.config.rates.path, "0" * 64),
         start=books.config.books.start,
         timezone=books.config.books.timezone,

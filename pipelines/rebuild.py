@@ -24,6 +24,7 @@ from pipelines.books.objects import ObjectStore
 from pipelines.books.posting_log import PostingLog
 from pipelines.intake.archives import split_member
 from pipelines.payments.load import replay_objects
+from pipelines.prices.book import load_provider_prices
 from pipelines.warehouse.connection import open_warehouse
 from pipelines.warehouse.hashes import content_hash, history_hash
 from pipelines.warehouse.migrations import migrate
@@ -163,6 +164,7 @@ def _as_posted(
         sources=configured_sources(then, config, with_secrets=False),
         prices=load_prices(then, config),
         packages=load_packages(then, config),
+        provider_prices=load_provider_prices(then, config),
         texts=texts,
         log=PostingLog(folder.posting_log),
         admin=AdminJournal(folder.admin_journal),

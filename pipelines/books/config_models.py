@@ -177,6 +177,17 @@ class Packages(Section):
     path: RelativePath = _key("packages.toml", A_PATH, "The file; without it the default packages are sold.")
 
 
+class Prices(Section):
+    """[prices]: what calls cost at their provider."""
+
+    path: RelativePath = _key("prices.toml", A_PATH, "Prices and names of your own; they win over the price table.")
+    table: RelativePath = _key(
+        "prices/provider_prices.jsonl",
+        A_PATH,
+        "The price table of `tollbook prices refresh`; without it the release's.",
+    )
+
+
 class Stripe(Section):
     """[stripe]: the payment side. Off while the table is absent."""
 
@@ -245,6 +256,7 @@ class BooksConfig(Section):
     accounts: Accounts = Accounts()
     rates: Rates = Rates()
     packages: Packages = Packages()
+    prices: Prices = Prices()
     stripe: Stripe = Stripe(mode="off")
     engine: Engine = Engine()
     ledger: Ledger = Ledger()

@@ -15,6 +15,7 @@ from pipelines.cli import (
     explain,
     init,
     packages,
+    prices,
     profile,
     quarantine,
     run,
@@ -77,5 +78,5 @@ def options(
 
 for module in (demo, init, doctor, status, run, explain, simulate, sql, verify, ui):
     app.command(module.NAME)(module.command)
-for group in (accounts, admin, packages, profile, quarantine, settings, stripe):
+for group in (accounts, admin, packages, prices, profile, quarantine, settings, stripe):
     app.add_typer(group.group, name=group.NAME)

@@ -12,7 +12,7 @@ from pipelines.cli.invocation import of
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Begin": ("demo", "init", "profile", "doctor"),
     "Bill": ("status", "run", "quarantine", "admin"),
-    "Price": ("settings", "packages", "explain", "simulate"),
+    "Price": ("settings", "packages", "prices", "explain", "simulate"),
     "Reconcile": ("stripe",),
     "Look": ("accounts", "sql", "verify", "ui"),
 }

@@ -50,6 +50,11 @@ HASHED_COLUMNS: Mapping[int, Mapping[str, str]] = {
             "workspace_id user_id api_key_id service_tier line_item source bucket_key recorded_at file_id line_no "
             "record_no posting_id"
         ),
+        "books.provider_models": ("provider model kind priced_provider priced_model price_version reason posting_id"),
+        "books.provider_prices": (
+            "provider model price_version unit per price_usd tier_start image_size image_quality variant "
+            "effective_from effective_to day_second_from day_second_to source source_version posting_id"
+        ),
         "audit.usage_files": (
             "file_id source kind path sha256 size_bytes byte_from continues_file_id profile profile_sha256 "
             "file_date outcome reason first_line last_line received accepted duplicate superseded conflict "

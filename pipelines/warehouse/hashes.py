@@ -45,6 +45,11 @@ SEALED: tuple[Sealed, ...] = (
     Sealed("books.credits", "transaction_id"),
     Sealed("books.account_versions", "account_id, file_id, line_no"),
     Sealed("books.provider_usage", "file_id, line_no, record_no"),
+    Sealed("books.provider_models", "provider, model, kind"),
+    Sealed(
+        "books.provider_prices",
+        "price_version, unit, tier_start, image_size, image_quality, variant, effective_from, day_second_from",
+    ),
     Sealed("audit.usage_files", "file_id"),
     Sealed("audit.quarantine", "file_id, line_no, record_no"),
     # A record that was simply accepted is in the books, and sealed there.
@@ -79,6 +84,9 @@ HISTORY: Mapping[str, str] = {
     "books.credits": "transaction_id",
     "books.credits_waiting": "transaction_id",
     "books.provider_usage": "file_id, line_no, record_no",
+    "books.provider_models": "posting_id, provider, model, kind",
+    "books.provider_prices": "price_version, unit, tier_start, image_size, image_quality, variant, effective_from,"
+    " day_second_from",
     "books.rates": "rate_id, rate_version, book_sha256",
     "books.system_settings": "settings_version, effective_from",
     "books.tier_positions": "account_id, rate_id, period, position, usage_id",

@@ -30,6 +30,8 @@ APPEND_ONLY = (
     "books.credits",
     "books.provider_usage",
     "books.tier_positions",
+    "books.provider_models",
+    "books.provider_prices",
     "books.token_transactions",
     "books.token_usage",
     "books.usage_revisions",

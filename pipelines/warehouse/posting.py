@@ -18,6 +18,7 @@ from pipelines.engines.local import rate_usage
 from pipelines.intake.archives import split_member
 from pipelines.intake.reading import read_posting, read_retried
 from pipelines.intake.sources import FileToRead, ReadContext
+from pipelines.warehouse.costing import price_usage
 from pipelines.warehouse.files import note_received, number_files
 from pipelines.warehouse.posting_types import ChangedInputError, PostingInputs, PostingSummary
 from pipelines.warehouse.quarantine import keep_raw_records, load_raw_records
@@ -62,6 +63,8 @@ def _post(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> Posti
         run_script(connection, "posting/02_credits.sql", parameters)
     rate_usage(connection, inputs.prices, parameters, with_held=has_new_rules)
     _refuse_unpriceable(connection)
+    if accepted.usage:
+        price_usage(connection, inputs.provider_prices, inputs.posting_id)
     run_script(connection, f"posting/03_{'revisions' if accepted.later_versions else 'no_revisions'}.sql", parameters)
     if has_new_rules:
         run_script(connection, "posting/03_priced.sql", parameters)

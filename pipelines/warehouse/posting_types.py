@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from billing_core.packages import Package
     from billing_core.price_book import PriceBook
+    from billing_core.provider_price_book import ProviderPriceBook
     from pipelines.books.admin_journal import AdminEntry
     from pipelines.books.posting_log import RetriedRecord
     from pipelines.intake.found import FoundFile
@@ -51,6 +52,7 @@ class PostingInputs:
     retries: Sequence[RetriedRecord]
     prices: PriceBook
     packages: Sequence[Package]
+    provider_prices: ProviderPriceBook
     rates_sha256: str
     start: date
     timezone: str

@@ -36,6 +36,8 @@ GROWING = (
     "books.credits",
     "books.provider_usage",
     "books.tier_positions",
+    "books.provider_models",
+    "books.provider_prices",
     "books.token_transactions",
     "books.token_usage",
     "books.usage_revisions",

@@ -56,6 +56,8 @@ def fill(connection: duckdb.DuckDBPyConnection, table: str) -> str:
     words |= {"balance_before": "0", "input_tokens": "1", "output_tokens": "0", "received": "1", "accepted": "1"}
     if table.startswith("finance"):
         words["kind"] = "burn"
+    if table == "books.provider_models":
+        words["kind"] = "tokens"
     values = {
         "TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ '2026-09-01 00:00:00+00'", "DATE": "DATE '2026-09-01'",
         "UUID": "uuid()", "BLOB": "'x'::BLOB", "JSON": "'{}'", "BOOLEAN": "true", "VARCHAR": "'x'",

@@ -7,6 +7,8 @@ WITH rows_now AS (
     UNION ALL SELECT posting_id, 'finance.credit_lots', count(*) FROM finance.credit_lots GROUP BY posting_id
     UNION ALL SELECT posting_id, 'books.credits', count(*) FROM books.credits GROUP BY posting_id
     UNION ALL SELECT posting_id, 'books.account_versions', count(*) FROM books.account_versions GROUP BY posting_id
+    UNION ALL SELECT posting_id, 'books.provider_models', count(*) FROM books.provider_models GROUP BY posting_id
+    UNION ALL SELECT posting_id, 'books.provider_prices', count(*) FROM books.provider_prices GROUP BY posting_id
     UNION ALL SELECT posting_id, 'audit.usage_files', count(*) FROM audit.usage_files GROUP BY posting_id
     UNION ALL SELECT posting_id, 'audit.quarantine', count(*) FROM audit.quarantine GROUP BY posting_id
     UNION ALL SELECT posting_id, 'audit.line_dispositions', count(*) FROM audit.line_dispositions

@@ -14,3 +14,13 @@ CREATE OR REPLACE TEMP MACRO derived_id_of_hex(occurred_at, kind, source_id) AS
 -- Exact: parts per million to DECIMAL(12, 6) without the division that would go through DOUBLE.
 CREATE OR REPLACE TEMP MACRO ppm_decimal(ppm) AS
     (ppm::DECIMAL(24, 6) * 0.000001::DECIMAL(7, 6))::DECIMAL(12, 6);
+-- Second of the UTC day of an instant after 1970.
+CREATE OR REPLACE TEMP MACRO day_second(occurred_at) AS
+    (epoch_us(occurred_at) // 1000000) % 86400;
+-- Whether a call is priced by its tokens or, when it logged none, by its images.
+CREATE OR REPLACE TEMP MACRO cost_kind(total_tokens, image_count) AS
+    CASE WHEN total_tokens = 0 AND image_count > 0 THEN 'images' ELSE 'tokens' END;
+-- A figure that is not negative, divided by an even number and rounded half to even, in integers.
+CREATE OR REPLACE TEMP MACRO half_even(figure, divisor) AS
+    (figure + divisor // 2) // divisor
+        - CASE WHEN figure % divisor = divisor // 2 AND (figure // divisor) % 2 = 0 THEN 1 ELSE 0 END;

@@ -1,0 +1,78 @@
+-- What the views over costs and billing drift mean; a view that is replaced needs them again.
+
+COMMENT ON VIEW finance.uncosted_calls IS 'Calls whose cost at their provider is not known, by model and why; their cost is NULL, never 0.';
+COMMENT ON COLUMN finance.uncosted_calls.provider IS 'Provider, as logged.';
+COMMENT ON COLUMN finance.uncosted_calls.model IS 'Model, as logged.';
+COMMENT ON COLUMN finance.uncosted_calls.reason IS 'Why: no_model, unknown_provider, unknown_model, no_token_price, no_image_price, no_price_at_that_time, no_price_for_size, overlapping_counts.';
+COMMENT ON COLUMN finance.uncosted_calls.calls IS 'Calls.';
+COMMENT ON COLUMN finance.uncosted_calls.input_tokens IS 'Input tokens of these calls.';
+COMMENT ON COLUMN finance.uncosted_calls.output_tokens IS 'Output tokens of these calls.';
+COMMENT ON COLUMN finance.uncosted_calls.image_count IS 'Images of these calls.';
+COMMENT ON COLUMN finance.uncosted_calls.reported_cost_nanousd IS 'Cost that the source reports for them, in 10^-9 US dollars.';
+COMMENT ON COLUMN finance.uncosted_calls.first_occurred_at IS 'UTC instant of the first of them.';
+COMMENT ON COLUMN finance.uncosted_calls.last_occurred_at IS 'UTC instant of the last of them.';
+
+COMMENT ON VIEW finance.cost_outliers IS 'Calls whose reported cost is more than one cent and more than a tenth away from the computed one, or implausible where none is computed.';
+COMMENT ON COLUMN finance.cost_outliers.usage_id IS 'Call; see books.token_usage.';
+COMMENT ON COLUMN finance.cost_outliers.account_id IS 'Account that made the call.';
+COMMENT ON COLUMN finance.cost_outliers.occurred_at IS 'UTC instant at which it happened, to the microsecond.';
+COMMENT ON COLUMN finance.cost_outliers.operation_type IS 'What the call did: generation, refinement, repurpose, chat, image or prompt.';
+COMMENT ON COLUMN finance.cost_outliers.provider IS 'Provider of the model, as logged.';
+COMMENT ON COLUMN finance.cost_outliers.model IS 'Model, as logged.';
+COMMENT ON COLUMN finance.cost_outliers.input_tokens IS 'Input tokens, all of them.';
+COMMENT ON COLUMN finance.cost_outliers.output_tokens IS 'Output tokens, all of them.';
+COMMENT ON COLUMN finance.cost_outliers.image_count IS 'Images delivered.';
+COMMENT ON COLUMN finance.cost_outliers.success IS 'Whether the call succeeded.';
+COMMENT ON COLUMN finance.cost_outliers.reported_cost_nanousd IS 'Cost that the source reports, in 10^-9 US dollars.';
+COMMENT ON COLUMN finance.cost_outliers.provider_cost_nanousd IS 'Cost computed from the prices of the provider, in 10^-9 US dollars.';
+COMMENT ON COLUMN finance.cost_outliers.difference_nanousd IS 'Reported less computed; NULL where none is computed.';
+COMMENT ON COLUMN finance.cost_outliers.finding IS 'implausible, reported_as_free, ten_times_above, ten_times_below, above or below.';
+COMMENT ON COLUMN finance.cost_outliers.posting_id IS 'Number of the posting that wrote the row: 1, 2, 3 ... without gaps.';
+
+COMMENT ON VIEW finance.billing_drift_calls IS 'Calls for which the app says it charged other tokens than the books, each with the cause whose figure equals the reported one to the token.';
+COMMENT ON COLUMN finance.billing_drift_calls.usage_id IS 'Call; see books.token_usage.';
+COMMENT ON COLUMN finance.billing_drift_calls.account_id IS 'Account that is charged.';
+COMMENT ON COLUMN finance.billing_drift_calls.occurred_at IS 'UTC instant at which it happened, to the microsecond.';
+COMMENT ON COLUMN finance.billing_drift_calls.operation_type IS 'What the call did: generation, refinement, repurpose, chat, image or prompt.';
+COMMENT ON COLUMN finance.billing_drift_calls.provider IS 'Provider of the model, as logged.';
+COMMENT ON COLUMN finance.billing_drift_calls.model IS 'Model, as logged.';
+COMMENT ON COLUMN finance.billing_drift_calls.success IS 'Whether the call succeeded.';
+COMMENT ON COLUMN finance.billing_drift_calls.total_tokens IS 'Input and output tokens together.';
+COMMENT ON COLUMN finance.billing_drift_calls.image_count IS 'Images delivered.';
+COMMENT ON COLUMN finance.billing_drift_calls.image_size IS 'Size of the images, as logged.';
+COMMENT ON COLUMN finance.billing_drift_calls.image_quality IS 'Quality of the images, as logged.';
+COMMENT ON COLUMN finance.billing_drift_calls.charge_type IS 'How the books charged it; NULL: free.';
+COMMENT ON COLUMN finance.billing_drift_calls.multiplier IS 'Multiplier that the books used.';
+COMMENT ON COLUMN finance.billing_drift_calls.fixed_cost IS 'Tokens per image or call that the books used.';
+COMMENT ON COLUMN finance.billing_drift_calls.rate_id IS 'Rule that the books used.';
+COMMENT ON COLUMN finance.billing_drift_calls.rate_version IS 'Version of that rule.';
+COMMENT ON COLUMN finance.billing_drift_calls.settings_version IS 'Settings in force.';
+COMMENT ON COLUMN finance.billing_drift_calls.reported_billable_tokens IS 'Tokens that the app says it charged.';
+COMMENT ON COLUMN finance.billing_drift_calls.billable_tokens IS 'Tokens that the books charged.';
+COMMENT ON COLUMN finance.billing_drift_calls.difference_tokens IS 'Reported less charged.';
+COMMENT ON COLUMN finance.billing_drift_calls.cause IS 'float_rounding, stale_multiplier, stale_image_cost, wrong_image_size, wrong_image_count, charged_a_free_call, not_charged or unknown.';
+COMMENT ON COLUMN finance.billing_drift_calls.posting_id IS 'Number of the posting that wrote the row: 1, 2, 3 ... without gaps.';
+
+COMMENT ON VIEW finance.billing_drift IS 'Tokens that the app says it charged against those of the books, where they differ, by account, model and cause.';
+COMMENT ON COLUMN finance.billing_drift.account_id IS 'Account that is charged.';
+COMMENT ON COLUMN finance.billing_drift.provider IS 'Provider of the model, as logged.';
+COMMENT ON COLUMN finance.billing_drift.model IS 'Model, as logged.';
+COMMENT ON COLUMN finance.billing_drift.cause IS 'Why they differ; see finance.billing_drift_calls.';
+COMMENT ON COLUMN finance.billing_drift.calls IS 'Calls that differ.';
+COMMENT ON COLUMN finance.billing_drift.reported_tokens IS 'Tokens that the app says it charged.';
+COMMENT ON COLUMN finance.billing_drift.billable_tokens IS 'Tokens that the books charged.';
+COMMENT ON COLUMN finance.billing_drift.difference_tokens IS 'Reported less charged.';
+COMMENT ON COLUMN finance.billing_drift.first_occurred_at IS 'UTC instant of the first of them.';
+COMMENT ON COLUMN finance.billing_drift.last_occurred_at IS 'UTC instant of the last of them.';
+
+COMMENT ON VIEW finance.costs_daily IS 'What each model cost at its provider beside the tokens billed for it, by UTC day.';
+COMMENT ON COLUMN finance.costs_daily.day IS 'UTC day of the calls.';
+COMMENT ON COLUMN finance.costs_daily.provider IS 'Provider of the model, as logged.';
+COMMENT ON COLUMN finance.costs_daily.model IS 'Model, as logged.';
+COMMENT ON COLUMN finance.costs_daily.calls IS 'Calls.';
+COMMENT ON COLUMN finance.costs_daily.uncosted_calls IS 'Calls among them without a known cost.';
+COMMENT ON COLUMN finance.costs_daily.input_tokens IS 'Input tokens.';
+COMMENT ON COLUMN finance.costs_daily.output_tokens IS 'Output tokens.';
+COMMENT ON COLUMN finance.costs_daily.image_count IS 'Images delivered.';
+COMMENT ON COLUMN finance.costs_daily.billable_tokens IS 'Tokens billed for them.';
+COMMENT ON COLUMN finance.costs_daily.provider_cost_nanousd IS 'Known cost at the provider, in 10^-9 US dollars; NULL if none is known.';
