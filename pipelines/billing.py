@@ -27,6 +27,7 @@ from pipelines.intake.discovery import changed_since, discover, due
 from pipelines.intake.errors import UnreadableFileError
 from pipelines.intake.profiles import parse_profile, profile_text
 from pipelines.intake.sources import Source
+from pipelines.payments.file_log import FileLog
 from pipelines.prices.book import load_provider_prices, provider_price_texts
 from pipelines.recovery import catch_up
 from pipelines.release import code_version
@@ -244,6 +245,7 @@ def post_batch(
         retries=tuple(retries),
         objects=_keep_objects(books, files),
         code_version=code_version(),
+        stripe_mark=FileLog(books.folder.stripe_log).head(),
     )
     intent_hash = books.log.append_intent(intent)
     inputs = posting_inputs(books, intent, intent_hash)

@@ -21,6 +21,7 @@ from pipelines.books.journal import HashChainedLog, TornLineError
 from pipelines.books.lock import hold_books
 from pipelines.books.posting_log import PostingLog
 from pipelines.intake.profiles import load_profile, own_profiles
+from pipelines.payments.file_log import FileLog
 from pipelines.release import code_version
 from pipelines.warehouse.connection import readable
 from pipelines.warehouse.migrations import missing_triggers, schema_version
@@ -152,6 +153,8 @@ def _journals(case: _Case) -> Iterator[Examined]:
         case, posting_log.log, "posting journal", lambda: _counted(len(posting_log.read_all().done), "posting")
     )
     yield _journal(case, admin.log, "admin journal", lambda: _counted(len(admin.read()), "entry", "entries"))
+    files = FileLog(case.folder.stripe_log)
+    yield _journal(case, files.log, "stripe journal", lambda: _counted(len(files.entries()), "file"))
 
 
 def _counted(count: int, noun: str, many: str | None = None) -> str:

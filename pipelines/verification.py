@@ -19,6 +19,7 @@ from pipelines.books.config import load_config
 from pipelines.books.lock import hold_books
 from pipelines.books.objects import ObjectStore
 from pipelines.books.posting_log import PostingLog
+from pipelines.payments.proof import file_defects
 from pipelines.recovery import catch_up
 from pipelines.warehouse.checks import checks
 from pipelines.warehouse.connection import open_warehouse, readable
@@ -108,7 +109,7 @@ def outcome_count() -> int:
     return len(checks()) + _OUTER_CHECKS
 
 
-_OUTER_CHECKS = 8
+_OUTER_CHECKS = 9
 
 
 def _outcomes(connection: duckdb.DuckDBPyConnection, folder: BooksFolder, retention_days: int) -> Iterator[Outcome]:
@@ -116,6 +117,7 @@ def _outcomes(connection: duckdb.DuckDBPyConnection, folder: BooksFolder, retent
     yield journal
     yield _admin_journal(connection, folder)
     yield _kept_objects(folder, history)
+    yield _stripe_files(connection, folder)
     for check in checks():
         yield _view(connection, check.name, check.view, check.meaning)
     yield _seals(connection)
@@ -161,6 +163,15 @@ def _admin_journal(connection: duckdb.DuckDBPyConnection, folder: BooksFolder) -
     read = rows(connection, "SELECT seq, entry_hash FROM audit.admin_actions ORDER BY seq")
     wrong = [{"seq": str(seq)} for seq, found in read if entries.get(int(str(seq))) != found]
     return _from_rows("admin_journal", meaning, wrong)
+
+
+def _stripe_files(connection: duckdb.DuckDBPyConnection, folder: BooksFolder) -> Outcome:
+    """The chain of journal/stripe.jsonl, and that the files it names are there, unchanged and loaded."""
+    meaning = "The files of Stripe objects are those that their journal names, and the tables stand where they end."
+    try:
+        return _from_rows("stripe_files", meaning, file_defects(connection, folder))
+    except TollbookError as error:
+        return Outcome(name="stripe_files", meaning=meaning, failing_rows=1, detail=str(error))
 
 
 def _kept_objects(folder: BooksFolder, history: PostingHistory | None) -> Outcome:

@@ -36,6 +36,7 @@ PAGES = sorted([ROOT / "README.md", *ROOT.glob("C*.md"), *DOCS.rglob("*.md")])
 OUTER = {
     "posting_journal",
     "admin_journal",
+    "stripe_files",
     "kept_objects",
     "block_hashes",
     "chain_of_heads",

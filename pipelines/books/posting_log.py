@@ -38,7 +38,8 @@ class Intent:
     """Everything that decides what a posting writes.
 
     `recorded_at` is UTC text with microseconds; `admin_seq` the last admin entry it may see; `objects` the sha256 of
-    each configuration text and of every accounts and credits file taken, by name.
+    each configuration text and of every accounts and credits file taken, by name; `stripe_mark` the head of the journal
+    of Stripe's files, empty before the first.
     """
 
     posting_id: int
@@ -50,6 +51,7 @@ class Intent:
     retries: tuple[RetriedRecord, ...]
     objects: Mapping[str, str]
     code_version: str
+    stripe_mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +192,7 @@ def _intent_to_json(intent: Intent) -> dict[str, Any]:
         "retries": [[record.sha256, record.source, record.line_no, record.record_no] for record in intent.retries],
         "objects": dict(intent.objects),
         "code_version": intent.code_version,
+        "stripe_mark": intent.stripe_mark,
     }
 
 

@@ -45,23 +45,23 @@ class FileLog:
 
     def __init__(self, path: Path, now: Callable[[], datetime] = clock.now) -> None:
         """Use the journal at `path`; the first entry makes it."""
-        self._log = HashChainedLog(path, now)
+        self.log = HashChainedLog(path, now)
         self._now = now
 
     def entries(self) -> dict[str, list[Entry]]:
         """The ranges of each file's present generation, in order. Raises IntegrityError for an edited journal."""
         found: dict[str, list[Entry]] = {}
-        for line in self._log.read():
+        for line in self.log.read():
             entry = Entry(**line.payload)
             if entry.byte_from == 0:
                 found[entry.path] = []
             found.setdefault(entry.path, []).append(entry)
         return found
 
-    def head(self) -> str | None:
-        """The hash of the last entry: the high-water mark of everything that Stripe has told."""
-        last = self._log.head()
-        return last.hash if last is not None else None
+    def head(self) -> str:
+        """The hash of the last entry: the high-water mark of everything that Stripe has told; "" before the first."""
+        last = self.log.head()
+        return last.hash if last is not None else ""
 
     def observe(self, root: Path, kinds: Mapping[str, str]) -> list[str]:
         """Note what is new in some files, by path and kind; returns those that were read anew because they changed."""
@@ -76,7 +76,7 @@ class FileLog:
                 changed.append(path)
             start = last.byte_to if last is not None and is_continued else 0
             if size > start or not is_continued:
-                self._log.append(asdict(Entry(path, kind, start, size, digest, seen_at)))
+                self.log.append(asdict(Entry(path, kind, start, size, digest, seen_at)))
         return changed
 
 

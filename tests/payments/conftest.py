@@ -28,8 +28,8 @@ def world() -> World:
 
 @pytest.fixture
 def service(world: World) -> Service:
-    """Its API."""
-    return Service(world)
+    """Its API, which answers over many lines as Stripe does."""
+    return Service(world, indent=2)
 
 
 @pytest.fixture
