@@ -1,7 +1,7 @@
 """Whether a run would find nothing at all, told from the published copy: such a run need not start Dagster.
 
-The copy is proof enough when it stands at the last posting, was published after the last date to bill was over, and is
-newer than whatever else a run reads. Anything doubtful is not idle: the run itself then looks.
+The copy is proof enough when it stands at the last posting, was published after the last date to bill was over or
+posted, and is newer than whatever else a run reads. Anything doubtful is not idle: the run itself then looks.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ def is_idle(folder: BooksFolder, config: BooksConfig, outlook: Outlook, through:
         return False
     if any(outlook.billing_date(file) <= through for file in outlook.files):
         return False
-    return _is_fresh(folder, config, through) and _stands_at_last(folder, outlook, through)
+    return _is_fresh(folder, config, outlook, through) and _stands_at_last(folder, outlook, through)
 
 
-def _is_fresh(folder: BooksFolder, config: BooksConfig, through: date) -> bool:
-    """Whether the copy was made after the date was over, and after every text and object that a run reads."""
+def _is_fresh(folder: BooksFolder, config: BooksConfig, outlook: Outlook, through: date) -> bool:
+    """Whether the copy was made when the date was over or posted, and after every text and object that a run reads."""
     if not folder.published.is_file() or config.stripe.mode == "api" or has_overrides():
         return False
     published = folder.published.stat().st_mtime_ns
-    if datetime.fromtimestamp(published / 1e9, UTC) < end_of(through):
+    if through != outlook.last_date and datetime.fromtimestamp(published / 1e9, UTC) < end_of(through):
         return False
     return all(path.stat().st_mtime_ns < published for path in _read_by_a_run(folder, config))
 

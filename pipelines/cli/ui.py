@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +14,10 @@ from pipelines.cli.invocation import of
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Iterator
     from types import FrameType
+
+    from pipelines.cli.invocation import Invocation
 
 NAME = "ui"
 
@@ -28,7 +32,7 @@ def command(
         bool, typer.Option("--check", help="Start, wait for the answer, say where the code is, and end.")
     ] = False,
 ) -> None:
-    """Open the Dagster UI on the books; Ctrl-C ends it.
+    """Open the Dagster UI on the books; Ctrl-C or a plain kill ends it and its servers.
 
     Asset graph, billing dates, checks, schedules. It listens on this machine only and shows the
     same runs as `tollbook run`.
@@ -46,8 +50,7 @@ def command(
     if invocation.env is not None:
         invocation.output.warn("runs that are started in the UI read tollbook.toml without the overlay of --env")
     invocation.output.note(f"starting the Dagster UI on {folder.root} ...")
-    signal.signal(signal.SIGTERM, _end)
-    with serving(folder, chosen) as process:
+    with _ended_by_signals(invocation), serving(folder, chosen) as process:
         wait_until_up(process, chosen)
         invocation.output.result(
             document, lambda page: page.line(f"{address}  books {folder.root}, code {install_folder()}")
@@ -57,10 +60,7 @@ def command(
         invocation.output.note("Ctrl-C ends it; its log is warehouse/logs/ui.log")
         if not no_browser:
             webbrowser.open(address)
-        try:
-            _wait(process)
-        except KeyboardInterrupt:
-            invocation.output.note("ending the Dagster UI ...")
+        _wait(process)
 
 
 def _wait(process: subprocess.Popen[bytes]) -> None:
@@ -69,6 +69,28 @@ def _wait(process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.3)
 
 
-def _end(number: int, _frame: FrameType | None) -> None:
-    """A plain kill ends the servers too: leave by an exception, so that their group is ended on the way out."""
-    sys.exit(128 + number)
+@contextmanager
+def _ended_by_signals(invocation: Invocation) -> Iterator[None]:
+    """Leave by an exception when asked to end, so that the group of servers is ended on the way out.
+
+    The exit code is 128 and the signal's number, 130 for Ctrl-C. A second signal does not cut that short, and a shell
+    that starts its background jobs deaf to Ctrl-C changes nothing.
+    """
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        for each in _ENDING:
+            signal.signal(each, signal.SIG_IGN)
+        sys.exit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in _ENDING}
+    try:
+        yield
+    except SystemExit:
+        invocation.output.note("the Dagster UI has ended")
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -111,11 +111,12 @@ def posting_blocks(
     ``hash_version`` is the one that the posting was sealed with.
     """
     blocks: list[Block] = []
+    tables = _columns(connection)
     for sealed in SEALED:
         mine = f"posting_id = $posting_id AND {sealed.where}"
         if not connection.execute(f"FROM {sealed.table} WHERE {mine} LIMIT 1", {"posting_id": posting_id}).fetchall():
             continue
-        kinds = dict(_columns(connection, sealed.table))
+        kinds = dict(tables[sealed.table])
         columns = [(column, kinds[column]) for column in HASHED_COLUMNS[hash_version][sealed.table].split()]
         texts = _preimages(sealed.table, columns)
         query = f"{texts} WHERE {mine} ORDER BY {sealed.order}"
@@ -138,10 +139,10 @@ def content_hash(connection: duckdb.DuckDBPyConnection) -> str:
 
 
 def _whole(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, str], without: frozenset[str]) -> str:
-    digest = hashlib.sha256()
+    digest, columns_of = hashlib.sha256(), _columns(connection)
     for table, order in tables.items():
         digest.update(f"{table}\n".encode())
-        columns = [(column, kind) for column, kind in _columns(connection, table) if column not in without]
+        columns = [(column, kind) for column, kind in columns_of[table] if column not in without]
         for _, block in _block_hashes(_stream(connection, f"{_preimages(table, columns)} ORDER BY {order}", {})):
             digest.update(block.encode())
     return digest.hexdigest()
@@ -153,15 +154,16 @@ def _preimages(table: str, columns: Sequence[tuple[str, str]]) -> str:
     return f"SELECT concat({', '.join(texts)}, chr(10)) AS preimage FROM {table}"
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[tuple[str, str]]:
-    """Name and type of each column of a table, in order."""
-    schema, name = table.split(".")
+def _columns(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[str, str]]]:
+    """Name and type of each column of every table, in order: asked once, for each asking costs as much as a hash."""
     found = connection.execute(
-        "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = $schema AND table_name = $name"
-        " AND database_name = current_database() ORDER BY column_index",
-        {"schema": schema, "name": name},
+        "SELECT schema_name || '.' || table_name, column_name, data_type FROM duckdb_columns()"
+        " WHERE database_name = current_database() ORDER BY column_index"
     ).fetchall()
-    return [(str(column), str(kind)) for column, kind in found]
+    columns: dict[str, list[tuple[str, str]]] = {}
+    for table, column, kind in found:
+        columns.setdefault(str(table), []).append((str(column), str(kind)))
+    return columns
 
 
 def _column_text(column: str, kind: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -135,3 +137,47 @@ def test_ui_runs_the_installed_code_among_decoys(tollbook: Command) -> None:
     )
     assert shown.returncode == 0, shown.stderr
     assert json.loads(shown.stdout)["code"] == str(install_folder())
+
+
+@pytest.mark.parametrize(
+    ("number", "when"),
+    [
+        (signal.SIGINT, "starting the Dagster UI"),
+        pytest.param(signal.SIGTERM, "starting the Dagster UI", marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, "Ctrl-C ends it", marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, "Ctrl-C ends it", marks=pytest.mark.slow),
+    ],
+)
+def test_signal_ends_the_ui_and_its_servers(tollbook: Command, number: signal.Signals, when: str) -> None:
+    """The real command, asked to end while it starts or when it serves: the code of the signal, and no process left."""
+    executable = Path(sys.executable).with_name("tollbook")
+    process = subprocess.Popen(
+        [executable, "--books", tollbook.root, "ui", "--no-browser"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    while when not in process.stderr.readline():
+        assert process.poll() is None
+    group = _only_child(process.pid)
+    process.send_signal(number)
+    assert process.wait(60) == 128 + number
+    assert "has ended" in process.stderr.read()
+    process.stderr.close()
+    with pytest.raises(ProcessLookupError):
+        os.killpg(group, 0)
+
+
+def _only_child(parent: int) -> int:
+    """The process that a process has started, as soon as there is one."""
+    limit = time.monotonic() + 60
+    while time.monotonic() < limit:
+        listed = subprocess.run(["ps", "-A", "-o", "ppid=,pid="], capture_output=True, text=True, check=True).stdout
+        for line in listed.splitlines():
+            above, child = map(int, line.split())
+            if above == parent:
+                return child
+        time.sleep(0.05)
+    pytest.fail("no server was started")
