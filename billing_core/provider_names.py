@@ -129,7 +129,7 @@ class NameBook:
         named, name = self._placed(asked, logged[1])
         if asked and named is None:
             return Resolved(None, None, UNKNOWN_PROVIDER)
-        for spelling in spellings(name):
+        for spelling in dict.fromkeys((logged[1], *spellings(name))):
             found = self._of(named, spelling) if named else self._by_name(spelling)
             if found:
                 return Resolved(*found, None)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from billing_core.errors import ConfigurationError, TollbookError
@@ -217,12 +218,10 @@ def _own_count(unit: str, rates: Mapping[str, Rate], counts: Mapping[str, int]) 
     if unit in counts:
         return counts[unit]
     words = UNITS[unit][1]
-    parts = [other for other in rates if other in counts and counts[other] > 0 and other != unit]
-    for one in parts:
-        for other in parts:
-            joined = {**UNITS[one][1], **UNITS[other][1]}
-            if one < other and joined == words and words not in (UNITS[one][1], UNITS[other][1]):
-                raise PriceRefusedError(f"how many {unit} there are among {one} and {other} was not counted")
+    wider = [other for other in rates if counts.get(other, 0) > 0 and UNITS[other][1].items() < words.items()]
+    for one, other in combinations(wider, 2):
+        if {**UNITS[one][1], **UNITS[other][1]} == words:
+            raise PriceRefusedError(f"how many {unit} there are among {one} and {other} was not counted")
     return 0
 
 

@@ -45,6 +45,11 @@ def release_book() -> ProviderPriceBook:
     return _book(None, "", _release("known_prices.toml"), _release(TABLE_NAME), TABLE_NAME)
 
 
+def release_text() -> bytes:
+    """The price table of this release, as its file holds it."""
+    return _release(TABLE_NAME)
+
+
 @lru_cache(maxsize=4)
 def _book(own: bytes | None, own_name: str, known: bytes, table: bytes, table_name: str) -> ProviderPriceBook:
     exported = parse_table(table, table_name)

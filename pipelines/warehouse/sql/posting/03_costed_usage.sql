@@ -32,6 +32,7 @@ WITH priced AS (
             WHEN usage.gateway_cache_hit
                 OR (NOT usage.success AND usage.total_tokens = 0 AND usage.image_count = 0) THEN 0::HUGEINT
             WHEN cost_kind(total_tokens, image_count) = 'images' THEN usage.image_count * image.image
+            WHEN usage.input_tokens < usage.cache_write_5m_tokens + usage.cache_write_1h_tokens THEN NULL
             WHEN usage.input_tokens < CASE WHEN token.cache_read <> 0 THEN usage.cache_read_tokens ELSE 0 END
                 + CASE WHEN token.cache_write_5m <> 0 THEN usage.cache_write_5m_tokens ELSE 0 END
                 + CASE WHEN token.cache_write_1h <> 0 THEN usage.cache_write_1h_tokens ELSE 0 END
