@@ -15,7 +15,7 @@ from pipelines.assets.payments import STRIPE_TABLES, StripeConfig
 from pipelines.assets.posting import PostingConfig
 from pipelines.assets.publishing import PUBLISHED
 from pipelines.assets.tables import TABLES
-from pipelines.billing import configured_sources
+from pipelines.billing import configured_sources, staged_objects
 from pipelines.books import clock
 from pipelines.books.config import load_config
 from pipelines.books.folder import BooksFolder
@@ -134,6 +134,7 @@ def waiting_files(folder: BooksFolder, env: str | None = None) -> Discovery:
         start=config.books.start,
         settle_seconds=config.intake.settle_seconds,
         cache_path=folder.file_hashes,
+        objects=staged_objects(folder, config, evicts=False),
     )
 
 

@@ -18,6 +18,7 @@ from billing_core.errors import ConfigurationError
 from pipelines.books import clock
 from pipelines.books.admin_journal import AdminJournal
 from pipelines.books.config import config_texts, load_config, load_packages, load_prices, resolve_secret
+from pipelines.books.config_models import size_in_bytes
 from pipelines.books.lock import hold_books
 from pipelines.books.objects import ObjectStore
 from pipelines.books.posting_log import Done, Intent, PostingLog, RetriedRecord, next_recorded_at
@@ -26,6 +27,7 @@ from pipelines.intake.archives import member_blocks, split_member
 from pipelines.intake.discovery import changed_since, discover, due
 from pipelines.intake.errors import UnreadableFileError
 from pipelines.intake.profiles import parse_profile, profile_text
+from pipelines.intake.remote import StagedObjects, is_remote
 from pipelines.intake.sources import Source
 from pipelines.payments.file_log import FileLog
 from pipelines.prices.book import load_provider_prices, provider_price_texts
@@ -158,6 +160,11 @@ def _source(
     return Source(name, parsed.kind, pattern, parsed, secret, profile, member or parsed.member, digest)
 
 
+def staged_objects(folder: BooksFolder, config: BooksConfig, *, evicts: bool = True) -> StagedObjects:
+    """The cache of objects in stores; only who holds the books may evict."""
+    return StagedObjects(folder.staged, size_in_bytes(config.intake.object_cache), evicts)
+
+
 def survey(books: OpenBooks) -> Discovery:
     """Look at every input file once; the days on which undated files were first seen are fixed in the journal."""
     discovery = discover(
@@ -169,6 +176,7 @@ def survey(books: OpenBooks) -> Discovery:
         start=books.config.books.start,
         settle_seconds=books.config.intake.settle_seconds,
         cache_path=books.folder.file_hashes,
+        objects=staged_objects(books.folder, books.config),
     )
     books.log.remember_seen(discovery.files)
     return discovery
@@ -235,6 +243,7 @@ def post_batch(
 ) -> PostingSummary:
     """One posting: intent line, transaction, done line."""
     history = books.log.read_all()
+    staged = _staged(books, files)
     intent = Intent(
         posting_id=len(history.done) + 1,
         billing_date=billing_date,
@@ -243,12 +252,12 @@ def post_batch(
         files=tuple(files),
         admin_seq=books.admin.head_seq(),
         retries=tuple(retries),
-        objects=_keep_objects(books, files),
+        objects=_keep_objects(books, files, staged),
         code_version=code_version(),
         stripe_mark=FileLog(books.folder.stripe_log).head(),
     )
     intent_hash = books.log.append_intent(intent)
-    inputs = posting_inputs(books, intent, intent_hash)
+    inputs = posting_inputs(books, intent, intent_hash, staged)
     if discovery is not None:
         inputs = replace(inputs, changed_files=lambda: changed_since(books.folder.root, discovery, files))
     try:
@@ -259,23 +268,33 @@ def post_batch(
     return summary
 
 
-def _keep_objects(books: OpenBooks, files: Sequence[FoundFile]) -> dict[str, str]:
+def _staged(books: OpenBooks, files: Sequence[FoundFile]) -> dict[str, Path]:
+    """The local copies of the objects that a posting reads, their bytes verified."""
+    objects = staged_objects(books.folder, books.config)
+    return {
+        file.path: objects.place(split_member(file.path)[0], file.e_tag or "", file.sha256, file.version)
+        for file in files
+        if file.outcome == "taken" and is_remote(file.path)
+    }
+
+
+def _keep_objects(books: OpenBooks, files: Sequence[FoundFile], staged: Mapping[str, Path]) -> dict[str, str]:
     """Keep the configuration texts and the small inputs of a posting by their hash; returns them by name."""
     store = ObjectStore(books.folder.objects)
     kept = {name: store.put(text) for name, text in books.texts.items()}
     for file in files:
         if file.kind != "usage" and file.outcome == "taken":
-            kept |= _kept_input(store, books.folder.root, file.path)
+            kept |= _kept_input(store, staged.get(file.path, books.folder.root / split_member(file.path)[0]), file.path)
     return kept
 
 
-def _kept_input(store: ObjectStore, root: Path, path: str) -> dict[str, str]:
+def _kept_input(store: ObjectStore, stored: Path, path: str) -> dict[str, str]:
     """Keep a small input; of an archive the one file that is read, and nothing where it cannot be."""
-    stored, member = split_member(path)
+    member = split_member(path)[1]
     if member is None:
-        return {path: store.put_file(root / stored)}
+        return {path: store.put_file(stored)}
     try:
-        return {path: store.put_blocks(member_blocks(root / stored, member))}
+        return {path: store.put_blocks(member_blocks(stored, member))}
     except UnreadableFileError:
         return {}
 

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from billing_core.errors import IntegrityError
-from pipelines.billing import configured_sources
+from pipelines.billing import configured_sources, staged_objects
 from pipelines.books import clock
 from pipelines.books.admin_journal import AdminJournal
 from pipelines.books.posting_log import PostingLog
@@ -74,6 +74,7 @@ def look_ahead(folder: BooksFolder, config: BooksConfig) -> Outlook:
         start=config.books.start,
         settle_seconds=config.intake.settle_seconds,
         cache_path=folder.file_hashes,
+        objects=staged_objects(folder, config, evicts=False),
     )
     posted = _posted(history)
     done = len(history.done)

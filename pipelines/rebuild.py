@@ -23,6 +23,7 @@ from pipelines.books.lock import hold_books
 from pipelines.books.objects import ObjectStore
 from pipelines.books.posting_log import PostingLog
 from pipelines.intake.archives import split_member
+from pipelines.intake.remote import StagedObjects, is_remote
 from pipelines.payments.load import replay_objects
 from pipelines.prices.book import load_provider_prices
 from pipelines.warehouse.connection import open_warehouse
@@ -201,11 +202,15 @@ def _inputs_of(folder: BooksFolder, scratch: Path, intent: Intent) -> dict[str, 
 
 
 def _input(folder: BooksFolder, copy: Path, file: FoundFile, kept: str | None) -> Path:
-    origin = folder.root / split_member(file.path)[0]
+    stored = split_member(file.path)[0]
+    origin = folder.root / stored
     if kept is not None:
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(ObjectStore(folder.objects).get(kept))
         return copy
+    if is_remote(stored):
+        objects = StagedObjects(folder.staged, 0, evicts=False)
+        origin = objects.place(stored, file.e_tag or "", file.sha256, file.version)
     if not origin.is_file() or origin.stat().st_size < file.size_bytes:
         raise IntegrityError(_gone(file, "is missing or shorter"))
     is_whole = origin.stat().st_size == file.size_bytes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_URI = re.compile(r"(s3|gs|az)://[a-z0-9][a-z0-9._-]+/[^/].*", re.DOTALL)
+_MEMORY_PARTS = re.compile(r"([0-9.]+) ?([KMGT])(i?B)")
 _MEMORY = re.compile(r"[1-9][0-9]*(\.[0-9]+)? ?([KMGT]i?B)")
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\]):[0-9]{1,5}")
 # Sources of their own: a usage block of the same name would share their files' identity.
@@ -44,6 +47,15 @@ def _relative(text: str) -> str:
     return text
 
 
+def _path_or_uri(text: str) -> str:
+    found = _URI.fullmatch(text)
+    if found is None:
+        return _relative(text)
+    if ".." in text.split("/") or "\0" in text:
+        raise ValueError
+    return text
+
+
 def _member(text: str) -> str:
     if not text.endswith((".jsonl", ".ndjson")) or text.startswith("/") or ".." in text.split("/"):
         raise ValueError
@@ -61,6 +73,12 @@ def _loopback(text: str) -> str:
     if not _LOOPBACK.fullmatch(text):
         raise ValueError
     return text
+
+
+def size_in_bytes(text: str) -> int:
+    """Return the bytes of a size such as 10GB or 1.5 GiB."""
+    number, scale, unit = _MEMORY_PARTS.fullmatch(text).groups()  # type: ignore[union-attr]
+    return int(Decimal(number) * (1024 if unit == "iB" else 1000) ** " KMGT".index(scale))
 
 
 def _timezone(text: str) -> str:
@@ -82,11 +100,13 @@ def _day(value: object) -> object:
 Name = Annotated[str, AfterValidator(_name)]
 VariableName = Annotated[str, AfterValidator(_variable)]
 RelativePath = Annotated[str, AfterValidator(_relative)]
+PathOrUri = Annotated[str, AfterValidator(_path_or_uri)]
 Member = Annotated[str, AfterValidator(_member)]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Count = Annotated[int, Field(ge=1, le=1024)]
 Days = Annotated[int, Field(ge=1, le=3650)]
 A_PATH = 'a path inside the books folder, written with "/", outside journal/ and warehouse/'
+A_PATH_OR_URI = f"{A_PATH}; or s3://, gs:// or az:// with a bucket"
 A_NAME = "a name of letters, digits, `_`, `-`, `.`"
 A_VARIABLE = "the name of an environment variable (never the secret itself)"
 A_MEMBER = 'the path of JSON lines inside the zip, such as "tokenUsage/documents.jsonl"'
@@ -119,7 +139,7 @@ class Books(Section):
 class Usage(Section):
     """[[usage]]: one block per source of usage files."""
 
-    path: RelativePath = _key(..., A_PATH, "Glob of the files; `**` stands for any folders.")
+    path: PathOrUri = _key(..., A_PATH_OR_URI, "Glob of the files; `**` stands for any folders.")
     profile: Name = _key(..., A_NAME, "How the lines are read: a built-in profile, or profiles/NAME.toml.")
     name: Name = _key("", A_NAME, "Name of the source, the profile's by default; unique, never to be changed.")
     member: Member | None = _key(None, A_MEMBER, "Of zip snapshots, the file that is read; the profile's by default.")
@@ -244,6 +264,9 @@ class Intake(Section):
 
     settle_seconds: Annotated[int, Field(ge=0, le=86400)] = _key(
         5, "a whole number from 0 to 86400", "Seconds that a file must have been left alone before it is read."
+    )
+    object_cache: Annotated[str, AfterValidator(_memory)] = _key(
+        "10GB", 'a size such as "500MB" or "10GB"', "Copies of objects that are kept below warehouse/ between runs."
     )
 
 

@@ -114,6 +114,11 @@ class BooksFolder:
         return self.warehouse / "file_hashes.json"
 
     @property
+    def staged(self) -> Path:
+        """Copies of objects in stores; a cache."""
+        return self.warehouse / "staged"
+
+    @property
     def lock(self) -> Path:
         """The file lock of everything that writes. Outside warehouse/, which a user may remove."""
         return self.root / ".tollbook.lock"

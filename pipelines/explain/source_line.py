@@ -11,6 +11,7 @@ from billing_core.errors import TollbookError
 from pipelines.books.objects import ObjectStore
 from pipelines.intake.archives import split_member
 from pipelines.intake.formats import batches
+from pipelines.intake.remote import is_remote
 from pipelines.intake.sources import FileToRead
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ def source_line(folder: BooksFolder, file: Mapping[str, Any], line_no: int) -> t
     `file` is a row of audit.usage_files. Bytes that are no text are shown as escapes.
     """
     stored, member = split_member(file["path"])
+    if is_remote(stored):
+        return None, f"{file['path']} lies in an object store; look at the object there"
     path = folder.root / stored
     if not path.is_file():
         path = _kept(folder, file["sha256"]) or path

@@ -22,15 +22,19 @@ from pipelines.intake.found import (
     SourceLike,
     Waiting,
 )
-from pipelines.intake.hashing import ChangedWhileReadError, HashCache, Hashed, hash_file, stamp_of
+from pipelines.intake.hashing import ChangedWhileReadError, HashCache, Hashed, stamp_of
 from pipelines.intake.known import KnownFiles
-from pipelines.intake.signatures import new_digest, refusal, signature_path
+from pipelines.intake.remote import ObjectStoreError, is_remote
+from pipelines.intake.shelf import Shelf
+from pipelines.intake.signatures import new_digest
 from pipelines.intake.walk import date_of_path, is_plain, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from hmac import HMAC
     from pathlib import Path
+
+    from pipelines.intake.remote import StagedObjects
 
 
 __all__ = ["Discovery", "FoundFile", "KnownFile", "SourceLike", "Waiting", "changed_since", "discover", "due"]
@@ -57,15 +61,17 @@ def discover(  # noqa: PLR0913 everything that decides what is found is an argum
     start: date,
     settle_seconds: int,
     cache_path: Path,
+    objects: StagedObjects | None = None,
 ) -> Discovery:
     """Walk the books folder and judge every input file.
 
     `known` are the rows of audit.usage_files, `seen` the first-seen dates of the posting log by (source, sha256),
     `start` the first day of the books, which dates accounts and credits files without a date in their path.
-    Raises ConfigurationError when a file matches two sources.
+    Raises ConfigurationError when a file matches two sources, ObjectStoreError when a store cannot be listed.
     """
-    found = walk(root, sources)
-    search = _Search(root, KnownFiles(known), dict(seen), now, start, settle_seconds, HashCache(cache_path))
+    found = walk(root, sources, objects)
+    shelf = Shelf(root, objects, found.objects)
+    search = _Search(shelf, KnownFiles(known), dict(seen), now, start, settle_seconds, HashCache(cache_path))
     search.notices.extend(found.notices)
     # Files at a known path first: only what they no longer hold may have moved to another path.
     new_paths = [path for path, source in found.sources.items() if search.known.at(source.name, path) is None]
@@ -103,6 +109,8 @@ def changed_since(root: Path, discovery: Discovery, files: Iterable[FoundFile]) 
 
 
 def _is_same(root: Path, discovery: Discovery, path: str) -> bool:
+    if is_remote(path):
+        return True  # what was staged is what was hashed; another object of that URI is another file
     try:
         return stamp_of(root / split_member(path)[0]) == discovery.stamps.get(path)
     except OSError:
@@ -113,7 +121,7 @@ def _is_same(root: Path, discovery: Discovery, path: str) -> bool:
 class _Search:
     """One walk in progress."""
 
-    root: Path
+    shelf: Shelf
     known: KnownFiles
     seen: dict[tuple[str, str], date]
     now: datetime
@@ -129,7 +137,7 @@ class _Search:
     def judge(self, path: str, source: SourceLike) -> None:
         """Decide about one file; whatever keeps it from being read leaves it for the next run."""
         try:
-            stamp = stamp_of(self._stored(path))
+            stamp = self.shelf.stamp(path)
             self.sizes[path] = stamp.size
             if self._is_settling(stamp):
                 self.cache.keep(path)
@@ -140,6 +148,8 @@ class _Search:
             self._wait(path, "changed while it was read; the next run takes it")
         except FileNotFoundError:
             self._wait(path, "disappeared while it was looked at")
+        except ObjectStoreError as error:
+            self._wait(path, str(error))
         except OSError as error:
             self._wait(path, f"cannot be read ({error.strerror}); mend its permissions")
 
@@ -156,14 +166,14 @@ class _Search:
             # What a cache says is no proof: bytes that are not yet taken are signed bytes, read now.
             signature = new_digest(source.secret)
             hashed = self._hash(path, sizes, signature)
-            reason = refusal(self._stored(path), signature)
+            reason = self.shelf.refusal(path, signature)
         elif hashed is None:
             hashed = self._hash(path, sizes, None)
         self.stamps[path] = hashed.stamp
         self._decide(path, source, hashed, reason)
 
     def _hash(self, path: str, sizes: list[int], signature: HMAC | None) -> Hashed:
-        hashed = hash_file(self._stored(path), sizes, signature)
+        hashed = self.shelf.hash(path, sizes, signature)
         self.cache.put(path, hashed)
         return hashed
 
@@ -179,11 +189,12 @@ class _Search:
         elif why := self.known.unreadable(source.name, hashed.sha256, path):
             self._wait(path, _REFUSED_BEFORE[why], refused=why)
         else:
-            self.files.append(self._continued(file, hashed))
+            tag, version = self.shelf.identity(path)
+            self.files.append(replace(self._continued(file, hashed), e_tag=tag, version=version))
 
     def _refuse(self, file: FoundFile) -> None:
         """A refused file is a row once for each reason, and is named as waiting every time."""
-        name = signature_path(self._stored(file.path)).name
+        name = self.shelf.signature_name(file.path)
         why = f"refused, {file.reason}: {name} must hold the HMAC-SHA256 of its bytes"
         self._wait(file.path, why, refused=file.reason)
         if not self.known.is_refused(file.source, file.sha256, file.reason or ""):
@@ -225,7 +236,7 @@ class _Search:
         return self._from_known(file, begins)
 
     def _from_known(self, file: FoundFile, begins: KnownFile) -> FoundFile:
-        line_start, is_even = _end_of_known(self._stored(file.path), begins.size_bytes)
+        line_start, is_even = _end_of_known(self.shelf.local(file.path), begins.size_bytes)
         is_csv = file.path.endswith(".csv")
         if is_csv and not (is_even and line_start == begins.size_bytes):
             self.notices.append(f"{file.path}: grew inside a row; read again whole, rows taken before are duplicates")
@@ -233,9 +244,6 @@ class _Search:
         # A last line that had no end was read as it stood: it is read again, now with its end.
         first_line = begins.last_line + 1 if line_start == begins.size_bytes else max(begins.last_line, 1)
         return replace(file, byte_from=line_start, first_line=first_line, continues_file_id=begins.file_id)
-
-    def _stored(self, path: str) -> Path:
-        return self.root / split_member(path)[0]
 
     def _wait(self, path: str, why: str, *, refused: str | None = None) -> None:
         self.waiting.append(Waiting(path, why, refused))

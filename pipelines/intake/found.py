@@ -60,6 +60,7 @@ class FoundFile:
 
     `path` is relative to the books folder. `sha256` is over bytes 0 to `size_bytes`; the lines to read are those of
     bytes `byte_from` to `size_bytes`, the first of which is number `first_line`.
+    Of an object `path` is its URI, `e_tag` and `version` say which one it was.
     `undated` is true when nothing but the day it was first seen dates it.
     """
 
@@ -75,11 +76,14 @@ class FoundFile:
     undated: bool
     outcome: str
     reason: str | None
+    e_tag: str | None = None
+    version: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values for the posting log."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {**fields, "file_date": self.file_date.isoformat()}
+        kept = {name: value for name, value in fields.items() if value is not None or name not in ("e_tag", "version")}
+        return {**kept, "file_date": self.file_date.isoformat()}
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> FoundFile:

@@ -28,13 +28,12 @@ def signature_path(path: Path) -> Path:
     return path.with_name(path.name + SUFFIX)
 
 
-def refusal(path: Path, computed: hmac.HMAC) -> Reason | None:
-    """Return why a file is refused, None when its signature is good; compared in constant time.
+def refusal_of(text: bytes | None, computed: hmac.HMAC) -> Reason | None:
+    """Return why a file with this signature text is refused, None when it is good; compared in constant time.
 
-    No signature file (or none that is an ordinary readable file) is `unsigned`; any other text than the 64 hex digits
-    of these bytes under this secret, with or without a line end, is `bad_signature`.
+    No signature is `unsigned`; any other text than the 64 hex digits of these bytes under this secret, with or without
+    a line end, is `bad_signature`.
     """
-    text = _read_signature(signature_path(path))
     if text is None:
         return Reason.UNSIGNED
     digits = text.strip()
@@ -44,7 +43,8 @@ def refusal(path: Path, computed: hmac.HMAC) -> Reason | None:
     return None if is_good else Reason.BAD_SIGNATURE
 
 
-def _read_signature(path: Path) -> bytes | None:
+def read_signature(path: Path) -> bytes | None:
+    """Return the text of a signature file; None where there is none that is an ordinary readable file."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from billing_core.errors import ConfigurationError
 from pipelines.intake.archives import SUFFIX, split_member
+from pipelines.intake.remote import is_remote, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from pipelines.intake.found import SourceLike
+    from pipelines.intake.remote import RemoteObject, StagedObjects
 
 PLAIN_SUFFIXES = (".jsonl", ".ndjson", ".csv")
 SUPPORTED_SUFFIXES = (*PLAIN_SUFFIXES, *(f"{plain}{end}" for plain in PLAIN_SUFFIXES for end in (".gz", ".zst")))
@@ -33,6 +35,7 @@ class Walk:
 
     sources: dict[str, SourceLike] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    objects: dict[str, RemoteObject] = field(default_factory=dict)
 
     def refuse(self, path: str, why: str) -> None:
         """Note a path that is not read, once."""
@@ -41,14 +44,18 @@ class Walk:
             self.notices.append(notice)
 
 
-def walk(root: Path, sources: Iterable[SourceLike]) -> Walk:
-    """Find the files of every source, in the order of their paths.
+def walk(root: Path, sources: Iterable[SourceLike], objects: StagedObjects | None = None) -> Walk:
+    """Find the files of every source, in the order of their paths; those of an object store by their URI.
 
-    Raises ConfigurationError when a file matches two sources, or a pattern leaves the folder.
+    Raises ConfigurationError when a file matches two sources, or a pattern leaves the folder; ObjectStoreError.
     """
     found = Walk()
     for source in sources:
-        for path in _of_source(_matching(root, source.pattern, found), source, found):
+        remote = objects is not None and is_remote(source.pattern)
+        paths = (
+            _listed(objects, source.pattern, found) if objects and remote else _matching(root, source.pattern, found)
+        )
+        for path in _of_source(paths, source, found):
             other = found.sources.setdefault(path, source)
             if other is not source:
                 msg = (
@@ -58,6 +65,25 @@ def walk(root: Path, sources: Iterable[SourceLike]) -> Walk:
                 raise ConfigurationError(msg)
     found.sources = dict(sorted(found.sources.items()))
     return found
+
+
+def _listed(objects: StagedObjects, pattern: str, found: Walk) -> list[str]:
+    """The URIs of a pattern, by the same rules as files; the store is asked for what is below its fixed folders."""
+    fixed = "/".join(_fixed_folder(pattern)) + "/"
+    wanted = pattern_regex(pattern)
+    paths = []
+    for item in objects.list(fixed):
+        names = item.uri.removeprefix(fixed).split("/")
+        if any(name.startswith(SKIPPED_PREFIXES) for name in names) or item.uri.endswith(SKIPPED_SUFFIXES):
+            continue
+        if not wanted.fullmatch(item.uri):
+            continue
+        if not item.uri.endswith(SUPPORTED_SUFFIXES):
+            found.refuse(item.uri, f"unsupported, its name ends in none of {', '.join(SUPPORTED_SUFFIXES)}")
+            continue
+        found.objects[item.uri] = item
+        paths.append(item.uri)
+    return paths
 
 
 def _of_source(paths: list[str], source: SourceLike, found: Walk) -> list[str]:
@@ -75,7 +101,7 @@ def _of_source(paths: list[str], source: SourceLike, found: Walk) -> list[str]:
 
 def date_of_path(path: str) -> date | None:
     """Return the first valid YYYY-MM-DD (also behind `dt=`) or YYYY/MM/DD in a path, left to right."""
-    for match in _DATE.finditer(path):
+    for match in _DATE.finditer(key_of(path)):
         try:
             return date(int(match[1]), int(match[3]), int(match[4]))
         except ValueError:

@@ -15,7 +15,7 @@ from billing_core.ledger import PURCHASE_WAIT_DAYS
 from pipelines.engines.grading import grade_accounts
 from pipelines.engines.ledger import post_entries
 from pipelines.engines.local import rate_usage
-from pipelines.intake.archives import split_member
+from pipelines.intake.archives import SUFFIX, split_member
 from pipelines.intake.reading import read_posting, read_retried
 from pipelines.intake.sources import FileToRead, ReadContext
 from pipelines.warehouse.costing import price_usage
@@ -211,7 +211,7 @@ def _to_read(inputs: PostingInputs, file: FoundFile, file_id: int) -> FileToRead
         first_line=file.first_line,
         sha256=file.sha256,
         # A rebuild has kept what it needs of an archive as a file of its own.
-        member=member if path.name == stored.rsplit("/", 1)[-1] else None,
+        member=member if path.name.endswith(SUFFIX) else None,
     )
 
 

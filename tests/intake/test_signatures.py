@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipelines.intake.signatures import new_digest, refusal
+from pipelines.intake.signatures import new_digest, read_signature, refusal_of, signature_path
 from tests.intake.discovery_support import FakeSource, World
 
 if TYPE_CHECKING:
@@ -84,10 +84,14 @@ def test_a_signature_that_is_no_ordinary_file_is_none(tmp_path: Path) -> None:
     (tmp_path / "link.hmac").symlink_to(tmp_path / "real.hmac")
     (tmp_path / "folder.hmac").mkdir()
     os.mkfifo(tmp_path / "pipe.hmac")
-    assert refusal(tmp_path / "real", new_digest(SECRET)) is None
-    assert refusal(tmp_path / "link", new_digest(SECRET)) == "unsigned"
-    assert refusal(tmp_path / "folder", new_digest(SECRET)) == "unsigned"
-    assert refusal(tmp_path / "pipe", new_digest(SECRET)) is not None
+
+    def refusal(name: str) -> str | None:
+        return refusal_of(read_signature(signature_path(tmp_path / name)), new_digest(SECRET))
+
+    assert refusal("real") is None
+    assert refusal("link") == "unsigned"
+    assert refusal("folder") == "unsigned"
+    assert refusal("pipe") is not None
 
 
 def test_a_grown_file_needs_a_signature_of_the_whole(tmp_path: Path) -> None:
