@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PHASES: tuple[tuple[ModuleType, str, str], ...] = (
     (posting, "_read", "read"),
     (posting, "rate_usage", "rate"),
+    (posting, "price_usage", "provider prices"),
     (posting, "post_entries", "ledger"),
     (posting, "run_script", "insert"),
     (sealing, "run_delta_checks", "checks"),

@@ -25,7 +25,7 @@ SELECT names.provider, names.model, names.kind, names.priced_provider, names.pri
     names.reason
 FROM books.provider_models AS names
 QUALIFY row_number() OVER (PARTITION BY provider, model, kind ORDER BY posting_id DESC) = 1
-ORDER BY reason IS NULL, ALL
+ORDER BY reason IS NULL, provider, model, kind
 """
 _NAMED = 10
 

@@ -118,3 +118,18 @@ def test_real_costs_stay_exact(zipped: support.Billed, trace: Path) -> None:
         zipped.rows("SELECT sum(reported_cost_nanousd)::BIGINT, max(reported_cost_nanousd) FROM books.token_usage")
         == expected
     )
+
+
+def test_the_call_of_ten_thousand_dollars_is_the_first_outlier(zipped: support.Billed) -> None:
+    """10,033 tokens reported at 9,990.01 dollars. Most calls have a computed cost; every other one is counted."""
+    worst = zipped.rows(
+        "SELECT input_tokens, output_tokens, reported_cost_nanousd, finding FROM finance.cost_outliers"
+        " ORDER BY difference_nanousd DESC LIMIT 1"
+    )
+    assert worst == [(10_023, 10, 9_990_012_528_750, "ten_times_above")]
+    ((costed, uncosted),) = zipped.rows(
+        "SELECT count(provider_cost_nanousd), count(*) FILTER (provider_cost_nanousd IS NULL) FROM books.token_usage"
+    )
+    assert costed + uncosted == 5_518
+    assert zipped.rows("SELECT sum(calls) FROM finance.uncosted_calls") == [(uncosted,)]
+    assert costed > 4_700
