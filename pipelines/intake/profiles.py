@@ -78,6 +78,7 @@ class Profile(Strict):
     records: str | None = Field(default=None, pattern=r"^[^\s\[\]$\"'*]+(\[\][^\s\[\]$\"'*]*)*\[\]$")
     carry: dict[Name, Annotated[Texts, Field(min_length=1)]] = Field(default_factory=dict)
     pairs: dict[Name, str] = Field(default_factory=dict)
+    embedded: Texts = ()
     dedup: DedupRule | None = None
     dedup_else: ElseRule | None = None
     version: Paths | None = None

@@ -67,7 +67,7 @@ def records_sql(profile: Profile, flags: BatchFlags, relation: str = "intake_bat
     )
     if profile.records is None or flags.records_given:
         return (
-            f"SELECT i, record_no, file_id, line_no, line, line AS body, {_with_pairs('o', profile)} AS o, is_blank, "
+            f"SELECT i, record_no, file_id, line_no, line, line AS body, {_prepared('o', profile)} AS o, is_blank, "
             f"{problem} END AS shape FROM ({lines})"
         )
     return _exploded(profile, lines, problem)
@@ -100,7 +100,7 @@ def _exploded(profile: Profile, lines: str, problem: str) -> str:
     )
     return (
         f"SELECT i, record_no, file_id, line_no, line, body, is_blank, shape, "
-        f"CASE WHEN is_object THEN {_with_pairs('body', profile)} END AS o FROM ({shaped})"
+        f"CASE WHEN is_object THEN {_prepared('body', profile)} END AS o FROM ({shaped})"
     )
 
 
@@ -115,6 +115,24 @@ def _with_first(record: str, name: str, value: str) -> str:
         f"{head} || {value} || CASE WHEN regexp_full_match(ltrim({record}), '\\{{\\s*\\}}') THEN '}}' "
         f"ELSE ',' || substr(ltrim({record}), 2) END"
     )
+
+
+def _prepared(record: str, profile: Profile) -> str:
+    """The record as the paths see it: embedded texts and lists of pairs as objects."""
+    return _with_pairs(_with_embedded(record, profile), profile)
+
+
+def _with_embedded(record: str, profile: Profile) -> str:
+    """The record with each text that the profile says holds a JSON object as that object; other texts stay."""
+    for key in profile.embedded:
+        at = literal(json_path((key,)))
+        text = f"json_extract_string({record}, {at})"
+        patch = f"json_merge_patch({record}, {literal('{' + json.dumps(key) + ':')} || {text} || '}}')::VARCHAR"
+        record = (
+            f"CASE WHEN json_type({record}, {at}) = 'VARCHAR' THEN CASE WHEN json_valid({text}) THEN "
+            f"CASE WHEN starts_with({text}, '{{') THEN {patch} ELSE {record} END ELSE {record} END ELSE {record} END"
+        )
+    return record
 
 
 def _with_pairs(record: str, profile: Profile) -> str:

@@ -12,6 +12,8 @@ import pytest
 from pipelines.intake.profiles import load_profile
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.intake.world import World
 
 GOOD = ("accepted", None)
@@ -113,6 +115,9 @@ LANGFUSE = {
     ),
     "no buckets": (observation(), held("missing_usage")),
     "buckets that are a list": (observation().replace("{}", "[1]"), held("missing_usage")),
+    "buckets as a text": (observation().replace("{}", '"{\\"input\\": 5, \\"output\\": 1}"'), GOOD),
+    "buckets as a broken text": (observation().replace("{}", '"{\\"input\\": 5,"'), held("missing_usage")),
+    "buckets as a text of a list": (observation().replace("{}", '"[1]"'), held("missing_usage")),
     "a key with slashes and tildes": (observation(**{"input/~": 5, "input'\"": 6}, output=1), GOOD),
 }
 
@@ -156,11 +161,11 @@ REPORTS = {
     "not json": ("{", held("invalid_json")),
 }
 
-FORMATS: dict[str, dict[str, tuple[str, tuple[str, str | None]]]] = {
-    "otlp_genai_spans": OTLP,  # type: ignore[dict-item]
-    "langfuse_observations": LANGFUSE,  # type: ignore[dict-item]
-    "openai_images": IMAGES,  # type: ignore[dict-item]
-    "openai_org_usage": REPORTS,  # type: ignore[dict-item]
+FORMATS: dict[str, Mapping[str, tuple[str, tuple[str, str | None]]]] = {
+    "otlp_genai_spans": OTLP,
+    "langfuse_observations": LANGFUSE,
+    "openai_images": IMAGES,
+    "openai_org_usage": REPORTS,
 }
 CASES = [(name, case) for name, cases in FORMATS.items() for case in cases]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from dataclasses import replace
 from datetime import date
@@ -81,6 +83,35 @@ def test_usage_samples_become_what_is_expected(world: World, folder: Path, name:
         if disposition(want["disposition"]) == "accepted":
             assert record["success"] is (not want["disposition"].startswith("error_"))
             assert record["gateway_cache_hit"] is (want["disposition"] == "gateway_cache_hit_policy")
+
+
+@pytest.mark.parametrize("name", ["litellm_spendlogs", "langfuse_observations"])
+def test_tables_exported_as_csv_give_the_same_counts(world: World, name: str) -> None:
+    """Objects are JSON texts in their cells, numbers are texts, absent values are empty."""
+    records = [
+        json.loads(line)
+        for line, want in zip((HERE / f"{name}.jsonl").read_bytes().splitlines(), expected(HERE, name), strict=True)
+        if disposition(want["disposition"]) != "quarantined"
+    ]
+    table = io.StringIO()
+    writer = csv.DictWriter(table, list(records[0]))
+    writer.writeheader()
+    for record in records:
+        writer.writerow({key: json.dumps(value) if isinstance(value, dict) else value for key, value in record.items()})
+    world.context = replace(world.context, billing_date=date(2026, 3, 18), start=date(2026, 3, 1))
+    for source, file, data in (
+        ("lines", "x.jsonl", "\n".join(json.dumps(record) for record in records)),
+        ("table", "x.csv", table.getvalue()),
+    ):
+        world.add(file, data, load_profile(name, None), source)
+    world.read()
+    figures = f"disposition, reason, {', '.join(COLUMN_OF.values())}, success, operation_type, reported_cost_nanousd"
+    lines, cells = (
+        world.rows(f"SELECT {figures} FROM classified_usage WHERE source = '{source}' ORDER BY line_no")
+        for source in ("lines", "table")
+    )
+    assert lines == cells
+    assert len(lines) == len(records)
 
 
 def test_every_built_in_usage_format_has_a_sample() -> None:
