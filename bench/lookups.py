@@ -1,4 +1,4 @@
-"""The look-ups that an app makes all day, on a ledger laid out as postings lay it out: no index, only zone maps."""
+"""The look-ups that an app makes all day, on a copy laid out as postings lay it out: by scan, and as published."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import duckdb
 
 from bench.measure import median
 from pipelines.warehouse.connection import open_warehouse
+from pipelines.warehouse.lookup_indexes import INDEX_FROM_ROWS, index_large_tables
 from pipelines.warehouse.migrations import migrate
+from pipelines.warehouse.publish import publish
 
 DEFAULT_ROWS = 2_000_000
 POSTINGS = 100
 ASKED = 15
-TARGET_ROWS = 100_000_000
 _DAY = "(TIMESTAMPTZ '2026-01-01 00:00:00+00' + to_days({posting}::INTEGER))"
 # Rows of one posting: a day's calls and one purchase in 500, ordered by account as a posting writes them.
 _FILL = """
@@ -96,6 +97,7 @@ LOOKUPS = (
         f"SELECT stripe_payment_intent_id {_ONE} WHERE stripe_payment_intent_id IS NOT NULL",
     ),
     Lookup("ledger row by key", f"{_LEDGER} WHERE transaction_id = $1::UUID", f"SELECT transaction_id::VARCHAR {_ONE}"),
+    Lookup("calls by account", f"{_USAGE_ROWS} WHERE account_id = $1", f"SELECT account_id {_ONE}"),
     Lookup(
         "calls by project",
         f"{_USAGE_ROWS} WHERE project_id = $1",
@@ -106,34 +108,51 @@ LOOKUPS = (
 )
 
 
+class Asked(NamedTuple):
+    """Median milliseconds, CPU milliseconds per question and median rows of a look-up."""
+
+    wall_ms: float
+    cpu_ms: float
+    rows: float
+
+
 def run(rows: int | None, repeats: int) -> None:
-    """Print median milliseconds at a quarter of the rows and at all of them; `repeats` has no meaning here."""
+    """Print each look-up on a published copy by scan, the baseline, and with the indexes of a large copy."""
     del repeats
     count = rows or DEFAULT_ROWS
-    few, many = _measure(count // 4), _measure(count)
-    print(f"lookups: median ms of {ASKED} questions, whole rows fetched, {POSTINGS} postings")
-    print(f"  {'':32s}{count // 4:>12,}{count:>12,}{'rows found':>12s}{'if linear, ' + f'{TARGET_ROWS:,}':>24s}")
-    for lookup in LOOKUPS:
-        (small, _), (large, found) = few[lookup.what], many[lookup.what]
-        per_row = max(0.0, (large - small) / (count - count // 4))
-        guess = (
-            f"{large + per_row * (TARGET_ROWS - count):,.0f} ms"
-            if lookup.query.startswith((_LEDGER, _USAGE_ROWS))
-            else "does not grow"
-        )
-        print(f"  {lookup.what:32s}{small:12.2f}{large:12.2f}{found:12,.0f}{guess:>24s}")
-    print("  the last column is no measurement: it draws the line through the two before it\n")
-
-
-def _measure(count: int) -> dict[str, tuple[float, float]]:
     with tempfile.TemporaryDirectory(prefix="bench-lookups-") as scratch:
-        path = Path(scratch) / "warehouse" / "tollbook.duckdb"
-        with open_warehouse(path) as connection:
-            migrate(connection, path)
+        live, copy = Path(scratch) / "warehouse" / "tollbook.duckdb", Path(scratch) / "published" / "tollbook.duckdb"
+        with open_warehouse(live) as connection:
+            migrate(connection, live)
             fill(connection, count)
-        with duckdb.connect(str(path), read_only=True) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
-            return {lookup.what: ask(connection, lookup) for lookup in LOOKUPS}
+            publish(connection, copy, index_from=count + 1)
+            plain, scanned = copy.stat().st_size, _ask_all(copy)
+            began = time.process_time()
+            connection.execute(f"ATTACH '{copy}' AS published")
+            index_large_tables(connection, 1)
+            connection.execute("DETACH published")
+            spent = time.process_time() - began
+        _show(count, scanned, _ask_all(copy))
+        sizes = f"{plain / 1e6:,.0f} MB to {copy.stat().st_size / 1e6:,.0f} MB"
+    print(f"  indexes: {spent:.1f} CPU s to make, the copy grows from {sizes}")
+    print(f"  a real copy has them from {INDEX_FROM_ROWS:,} rows of a table on\n")
+
+
+def _show(count: int, scanned: dict[str, Asked], indexed: dict[str, Asked]) -> None:
+    print(f"lookups: {ASKED} questions each, whole rows fetched, {count:,} ledger rows in {POSTINGS} postings")
+    print(f"  {'':30s}{'rows':>8s}{'scan ms':>11s}{'scan CPU':>11s}{'copy ms':>11s}{'copy CPU':>11s}{'CPU ratio':>11s}")
+    for lookup in LOOKUPS:
+        base, fast = scanned[lookup.what], indexed[lookup.what]
+        print(
+            f"  {lookup.what:30s}{fast.rows:8,.0f}{base.wall_ms:11.2f}{base.cpu_ms:11.2f}{fast.wall_ms:11.2f}"
+            f"{fast.cpu_ms:11.2f}{fast.cpu_ms / max(base.cpu_ms, 0.001):11.2f}"
+        )
+
+
+def _ask_all(copy: Path) -> dict[str, Asked]:
+    with duckdb.connect(str(copy), read_only=True) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        return {lookup.what: ask(connection, lookup) for lookup in LOOKUPS}
 
 
 def fill(connection: duckdb.DuckDBPyConnection, count: int) -> None:
@@ -148,14 +167,14 @@ def fill(connection: duckdb.DuckDBPyConnection, count: int) -> None:
     connection.execute("CHECKPOINT")
 
 
-def ask(connection: duckdb.DuckDBPyConnection, lookup: Lookup) -> tuple[float, float]:
-    """Median milliseconds and median rows found, of questions with seeded values."""
+def ask(connection: duckdb.DuckDBPyConnection, lookup: Lookup) -> Asked:
+    """Ask for seeded values; what a question costs."""
     values = random.Random(7).choices(sorted(set(connection.execute(lookup.values).fetchall())), k=ASKED)
-    spent, found = [], []
+    spent, found, cpu = [], [], time.process_time()
     for value in values:
         parameters = list(value) if "$1" in lookup.query else None
         began = time.perf_counter()
         answer = connection.sql(lookup.query, params=parameters).to_arrow_table()
         spent.append((time.perf_counter() - began) * 1000)
         found.append(answer.num_rows)
-    return median(spent), median(found)
+    return Asked(median(spent), (time.process_time() - cpu) * 1000 / ASKED, median(found))

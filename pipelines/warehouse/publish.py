@@ -15,6 +15,7 @@ import duckdb
 from billing_core.errors import TollbookError
 from pipelines.books.objects import fsync_folder
 from pipelines.warehouse.comments import describe_publication
+from pipelines.warehouse.lookup_indexes import INDEX_FROM_ROWS, index_large_tables
 from pipelines.warehouse.script import roll_back, rows, scalar
 from pipelines.warehouse.views import replace_views, views_stand
 
@@ -99,19 +100,20 @@ MIRRORED = (
 _OWNER_ONLY = 0o600
 
 
-def publish(connection: duckdb.DuckDBPyConnection, published: Path) -> Path:
+def publish(connection: duckdb.DuckDBPyConnection, published: Path, *, index_from: int = INDEX_FROM_ROWS) -> Path:
     """Bring the published copy to the last posting; returns its path.
 
+    Tables of at least ``index_from`` rows get indexes for look-ups.
     Raises TollbookError when the disk refuses; the copy published before then stays as it was.
     """
     published.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     standby, spare = published.with_name(".standby.duckdb"), published.with_name(".spare.duckdb")
     _tidy(standby, spare)
     try:
-        if not (standby.exists() and _forward(connection, standby)):
+        if not (standby.exists() and _forward(connection, standby, index_from)):
             _remove(standby)
             with _attached(connection, standby):
-                _bring_forward(connection)
+                _bring_forward(connection, index_from)
         _swap(standby, published, spare)
     except (duckdb.Error, OSError) as error:
         text = str(error).strip().splitlines()[0]
@@ -131,13 +133,13 @@ def _tidy(standby: Path, spare: Path) -> None:
             spare.replace(standby)
 
 
-def _forward(connection: duckdb.DuckDBPyConnection, standby: Path) -> bool:
+def _forward(connection: duckdb.DuckDBPyConnection, standby: Path, index_from: int) -> bool:
     """Append to the standby what it lacks; False when it is held by a reader, foreign or of another schema."""
     try:
         with _attached(connection, standby):
             if not _follows(connection):
                 return False
-            _bring_forward(connection)
+            _bring_forward(connection, index_from)
     except duckdb.Error:
         # Held by a reader, or not a usable database: a fresh copy takes its place.
         return False
@@ -172,7 +174,7 @@ def _follows(connection: duckdb.DuckDBPyConnection) -> bool:
     return bool(found) and bool(found[0][0])
 
 
-def _bring_forward(connection: duckdb.DuckDBPyConnection) -> None:
+def _bring_forward(connection: duckdb.DuckDBPyConnection, index_from: int) -> None:
     """Append, replace and describe inside one transaction of the attached file, then write it out."""
     connection.execute("BEGIN")
     try:
@@ -201,6 +203,7 @@ def _bring_forward(connection: duckdb.DuckDBPyConnection) -> None:
         raise
     finally:
         connection.execute(f"USE {_live_name(connection)}")
+    index_large_tables(connection, index_from)
     connection.execute("CHECKPOINT published")
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from pipelines import billing
 from pipelines.warehouse.hashes import HISTORY, history_hash
-from pipelines.warehouse.publish import GROWING, MIRRORED, RECONCILED, WHOLE
+from pipelines.warehouse.lookup_indexes import INDEXED
+from pipelines.warehouse.publish import GROWING, MIRRORED, RECONCILED, WHOLE, publish
 from tests.faults.books import FIRST, LAST, NOW, SECOND, write_books
 
 if TYPE_CHECKING:
@@ -132,3 +133,21 @@ def test_raw_bytes_stay_out_of_it(books: billing.OpenBooks) -> None:
     kept = list(books.folder.quarantine.iterdir())
     assert kept
     assert {stat.S_IMODE(path.stat().st_mode) for path in kept} == {0o600}
+
+
+def test_large_tables_get_indexes_that_later_postings_keep(books: billing.OpenBooks) -> None:
+    """Both files have them, a posting adds to them, and a look-up by each column finds what a scan finds."""
+    wanted = {f"{table.split('.')[1]}_{column}" for table, columns in INDEXED.items() for column in columns}
+    for day in (FIRST, SECOND, LAST):
+        billing.bill(books, billing.survey(books), day)
+        publish(books.connection, books.folder.published, index_from=1)
+        with duckdb.connect(str(books.folder.published), read_only=True) as copy:
+            found = copy.execute("SELECT index_name FROM duckdb_indexes()").fetchall()
+            assert {name for (name,) in found} == wanted
+            for table, columns in INDEXED.items():
+                for column in columns:
+                    by_scan = dict(copy.execute(f"SELECT {column}, count(*) FROM {table} GROUP BY {column}").fetchall())
+                    for value in filter(None, by_scan):
+                        asked = copy.execute(f"SELECT count(*) FROM {table} WHERE {column} = $1", [value]).fetchall()
+                        assert asked == [(by_scan[value],)]
+    assert _published_hash(books.folder) == history_hash(books.connection)
