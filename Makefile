@@ -17,8 +17,8 @@ demo: .venv/.synced ## Bill a seeded world and find every planted fault (DEMO_DI
 test: .venv/.synced ## Run the tests (ARGS="-k ledger" for some of them)
 	$(RUN) pytest -n auto --dist loadfile $(ARGS)
 
-test-slow: .venv/.synced ## Run the longer suites: crashes, rebuilds, large inputs
-	$(RUN) pytest -m slow $(ARGS)
+test-slow: .venv/.synced ## Run the longer suites: crashes, rebuilds, large inputs (TOLLBOOK_SLOW_SECONDS=360 for a part)
+	$(RUN) pytest -n auto --dist loadfile -m slow $(ARGS)
 
 lint: .venv/.synced ## Check style and formatting
 	$(RUN) ruff check

@@ -218,7 +218,7 @@ LINES = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(lines=st.lists(LINES, max_size=12), data=st.data())
 def test_any_bytes_are_conserved_and_any_delivery_gives_the_same_set(
     tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], data: st.DataObject
