@@ -47,7 +47,8 @@ SELECT usage_id, 'k'::BLOB AS event_key, account_id, workspace_id, 'project-' ||
     0 AS cache_read_tokens, 0 AS cache_write_5m_tokens, 0 AS cache_write_1h_tokens, 0 AS reasoning_tokens,
     0 AS audio_input_tokens, 0 AS audio_output_tokens, 0 AS image_input_tokens, 0 AS image_output_tokens,
     0 AS image_count, 1500 AS billable_tokens, 'multiplier' AS charge_type, 1.5 AS multiplier, 's' AS settings_version,
-    true AS success, occurred_at, recorded_at, posting_id, 1 AS file_id, account_seq AS line_no, 1 AS record_no,
+    true AS success, false AS gateway_cache_hit, false AS cancelled,
+    occurred_at, recorded_at, posting_id, 1 AS file_id, account_seq AS line_no, 1 AS record_no,
     occurred_at::DATE AS billing_date
 FROM books.token_transactions WHERE usage_id IS NOT NULL AND posting_id = {posting} ORDER BY account_id, account_seq
 """

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # Every column that rating reads, as a re-rate of stored calls has them; the copy has the account's words elsewhere.
 _ABSENT = {"workspace": "NULL::VARCHAR", "plan": "NULL::VARCHAR", "row_id": "row_number() OVER ()"}
-_ABSENT |= {"gateway_cache_hit": "NULL::BOOLEAN", "cancelled": "NULL::BOOLEAN", "occurred_us": "epoch_us(occurred_at)"}
+_ABSENT |= {"occurred_us": "epoch_us(occurred_at)"}
 _EVENTS = ", ".join(f"{_ABSENT.get(name, name)} AS {name}" for name in EVENT_COLUMNS)
 
 

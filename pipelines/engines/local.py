@@ -35,9 +35,8 @@ _NEW_CALLS = """
 SELECT *, epoch_us(occurred_at) AS occurred_us FROM classified_usage
 WHERE disposition = 'accepted' AND row_id BETWEEN $first AND $last
 """
-# Whatever made a held call free would have made it so at once.
 _HELD_CALLS = """
-SELECT *, epoch_us(occurred_at) AS occurred_us, false AS gateway_cache_hit, false AS cancelled FROM held_calls
+SELECT *, epoch_us(occurred_at) AS occurred_us FROM held_calls
 WHERE row_id BETWEEN $first AND $last
 """
 _COLUMNS = ", ".join(column for column in EVENT_COLUMNS if column not in {"account_id", "workspace", "plan"})

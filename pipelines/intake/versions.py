@@ -23,7 +23,7 @@ FILLED = (
     "reported_cost_nanousd", "success", "gateway_cache_hit", "cancelled", "error_message", "request_metadata",
     "occurred_at",
 )  # fmt: skip
-_POSTED_AS = {"cache_write_tokens": "NULL::BIGINT", "gateway_cache_hit": "NULL::BOOLEAN", "cancelled": "NULL::BOOLEAN"}
+_POSTED_AS = {"cache_write_tokens": "NULL::BIGINT"}
 
 
 def resolve(con: DuckDBPyConnection, *, auto_create: bool) -> None:

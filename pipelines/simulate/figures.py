@@ -11,7 +11,7 @@ import polars as pl
 from billing_core.rating import rate_books
 from billing_core.tiers import price_tiers
 from billing_core.vocabulary import ChargeType
-from pipelines.simulate.history import Span, completed, is_tiered
+from pipelines.simulate.history import Span, is_tiered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -66,7 +66,7 @@ def price_calls(
 def _runs(history: History, books: Mapping[str, PriceBook], span: Span) -> Iterator[pl.DataFrame]:
     """The calls with one column of billable tokens per name; of tiered books also what their tiers need."""
     for run in history.calls(list(books.values()), span):
-        events = nw.from_native(completed(run).lazy())
+        events = nw.from_native(run.lazy())
         kept = [
             name
             for name in ("account", "occurred_us", "row_id", POSTED, "provider_cost_nanousd")

@@ -158,7 +158,7 @@ class History:
 
     def _columns(self, books: Sequence[PriceBook]) -> list[str]:
         columns = ["account", "epoch_us(occurred_at) AS occurred_us", "billable_tokens AS posted"]
-        columns += ["provider_cost_nanousd", *(column for column in _ALWAYS if column in self._stored())]
+        columns += ["provider_cost_nanousd", *_ALWAYS]
         columns += [name for key, name in _STATED.items() if _look_at(books, key)]
         if any(_tells_kinds_apart(book) for book in books):
             columns += _COUNTS
@@ -171,15 +171,6 @@ class History:
     def _frame(self, query: str, parameters: Mapping[str, object] | None = None) -> pl.DataFrame:
         frame: pl.DataFrame = self._reader.sql(query, params=dict(parameters or {})).pl()
         return frame
-
-    def _stored(self) -> set[str]:
-        return set(self._reader.sql("SELECT * FROM books.usage_current LIMIT 0").columns)
-
-
-def completed(run: pl.DataFrame) -> pl.DataFrame:
-    """A run with the flags that older copies do not keep, as plain successes."""
-    flags = [name for name in ("gateway_cache_hit", "cancelled") if name not in run.columns]
-    return run.with_columns(pl.lit(None, pl.Boolean).alias(name) for name in flags)
 
 
 def is_tiered(book: PriceBook) -> bool:

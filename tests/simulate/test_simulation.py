@@ -233,6 +233,21 @@ def test_totals_are_the_sums_of_the_whole(books: BooksFolder, tmp_path: Path) ->
         )
 
 
+def test_policies_are_tried_on_the_calls_that_they_are_about(tmp_path: Path) -> None:
+    """Cache hits and cancelled streams were posted as free; the rates in force agree, others bill one or both."""
+    root = tmp_path / "books"
+    trial_books.write(root)
+    trial_books.write_flagged(root)
+    free = _multiplier("1.5") + 'gateway_cache_hit = "free"\ncancelled_stream = "free"\n'
+    (root / "rates.toml").write_text(free, encoding="utf-8")
+    command = Command(root.resolve())
+    command.bill(NOW, LAST)
+    tries = (free, free.replace('hit = "free"', 'hit = "bill"'), _multiplier("1.5"))
+    zoe = _tried(command.folder, tmp_path, *tries)["zoe"].figures
+    assert [zoe[name].tokens for name in ("posted", "b1", "b2", "b3")] == [150, 150, 1_650, 16_650]
+    assert zoe["b1"].changed_calls == 0
+
+
 def test_history_posted_under_edited_rates_is_counted(books: BooksFolder, tmp_path: Path) -> None:
     """The file was edited after posting: the trial of it says how many calls were billed otherwise."""
     edited = trial_books.RATES.replace('"1.6"', '"1.7"')

@@ -48,6 +48,31 @@ default_token_multiplier = "1.5"
 effective_from = 2026-09-03
 default_token_multiplier = "1.6"
 """
+FLAGGED = """\
+kind = "usage"
+dedup = ["id"]
+convention = "inclusive"
+integers = "strict"
+
+[time]
+path = "at"
+
+[account]
+try = ["user"]
+
+[fields]
+model = "model"
+input_tokens = "in"
+output_tokens = "out"
+
+[gateway_cache_hit]
+path = "hit"
+in = [true]
+
+[cancelled]
+path = "stopped"
+in = [true]
+"""
 CONFIG = """\
 [books]
 start = 2026-09-01
@@ -89,6 +114,22 @@ def write(root: Path) -> None:
             {**extra, **image, "event_id": "held", "model": "some-painter"},
         ],
     )
+
+
+def write_flagged(root: Path) -> None:
+    """A second source, of three calls of zoe: a plain one, one from the gateway's cache, one that was cancelled."""
+    with (root / "tollbook.toml").open("a", encoding="utf-8") as config:
+        config.write('[[usage]]\npath = "gateway/**/*"\nprofile = "flagged"\n')
+    (root / "profiles").mkdir()
+    (root / "profiles/flagged.toml").write_text(FLAGGED, encoding="utf-8")
+    (root / "gateway").mkdir()
+    call = {"user": "zoe", "at": "2026-09-02T10:00:00Z", "model": "gpt-4o", "out": 0}
+    calls = [
+        {**call, "id": "plain", "in": 100},
+        {**call, "id": "hit", "in": 1_000, "hit": True},
+        {**call, "id": "stopped", "in": 10_000, "stopped": True},
+    ]
+    _lines(root / "gateway/2026-09-02.jsonl", calls)
 
 
 def _call(event: str, account: str, at: str, model: str, tokens_in: int, tokens_out: int) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 WITH terms AS (
     -- A version ends for what was posted once its successor was known; one entered later for a past date binds no one before.
-    SELECT own.*, next.updated_at AS successor_known_at
+    SELECT own.* EXCLUDE (gateway_cache_hit), own.gateway_cache_hit AS cache_policy,
+        next.updated_at AS successor_known_at
     FROM books.system_settings AS own
     LEFT JOIN books.system_settings AS next ON next.superseded_by IS NULL AND next.effective_from = own.effective_to
     QUALIFY row_number() OVER (PARTITION BY own.settings_version ORDER BY own.superseded_by NULLS FIRST) = 1
@@ -89,10 +90,9 @@ WITH terms AS (
             WHEN bare_model LIKE 'imagen%' OR (bare_model LIKE 'gemini%' AND contains(bare_model, 'image'))
                 THEN image_generation_cost_google
         END AS image_cost,
-        -- A free call names no rate: it failed, or a policy of its settings lets gateway hits or cancelled streams go.
-        (NOT success AND partial_error = 'free')
-            OR (rate_id IS NULL AND charge_type IS NULL AND billable_tokens = 0
-                AND (gateway_cache_hit = 'free' OR cancelled_stream = 'free')) AS is_free,
+        -- A policy of its settings lets it go: it failed, the gateway's cache answered, or the user cancelled it.
+        (NOT success AND partial_error = 'free') OR (gateway_cache_hit AND cache_policy = 'free')
+            OR (cancelled AND cancelled_stream = 'free') AS is_free,
         -- Exact: sums of tokens x weight with six decimals in 128 bits.
         CASE rule_type
             WHEN 'tiered' THEN tier_weighed

@@ -213,6 +213,8 @@ CREATE TABLE books.token_usage (
     reported_cost_nanousd BIGINT,
     provider_cost_nanousd BIGINT,
     success BOOLEAN NOT NULL,
+    gateway_cache_hit BOOLEAN NOT NULL,
+    cancelled BOOLEAN NOT NULL,
     error_message VARCHAR,
     request_metadata JSON,
     occurred_at TIMESTAMPTZ NOT NULL,

@@ -9,7 +9,8 @@ SELECT
     usage.image_output_tokens, usage.image_count, usage.image_size, usage.image_quality, rated.billable_tokens,
     rated.charge_type, ppm_decimal(rated.multiplier_ppm) AS multiplier, rated.fixed_cost, rated.rate_id,
     rated.rate_version, rated.settings_version, usage.reported_billable_tokens, usage.reported_cost_nanousd,
-    usage.provider_cost_nanousd, usage.success, usage.error_message, usage.request_metadata, usage.occurred_at,
+    usage.provider_cost_nanousd, usage.success, usage.gateway_cache_hit, usage.cancelled,
+    usage.error_message, usage.request_metadata, usage.occurred_at,
     $recorded_at AS recorded_at, $posting_id AS posting_id, usage.file_id, usage.line_no, usage.record_no,
     $billing_date AS billing_date
 FROM costed_usage AS usage

@@ -194,6 +194,8 @@ COMMENT ON COLUMN books.token_usage.reported_billable_tokens IS 'Tokens that the
 COMMENT ON COLUMN books.token_usage.reported_cost_nanousd IS 'Cost that the source reports, in 10^-9 US dollars; for reconciliation only.';
 COMMENT ON COLUMN books.token_usage.provider_cost_nanousd IS 'Cost of the call by the provider''s price list, in 10^-9 US dollars; NULL if unknown.';
 COMMENT ON COLUMN books.token_usage.success IS 'Whether the call succeeded; a failed one is free unless the policy in force bills it.';
+COMMENT ON COLUMN books.token_usage.gateway_cache_hit IS 'Whether the gateway answered from its own cache.';
+COMMENT ON COLUMN books.token_usage.cancelled IS 'Whether the user cancelled the stream.';
 COMMENT ON COLUMN books.token_usage.error_message IS 'Error of a failed call, cut to 200 characters.';
 COMMENT ON COLUMN books.token_usage.request_metadata IS 'The configured keys of the request''s metadata, and no others.';
 COMMENT ON COLUMN books.token_usage.occurred_at IS 'UTC instant at which it happened, to the microsecond.';
@@ -242,6 +244,8 @@ COMMENT ON COLUMN books.usage_revisions.reported_billable_tokens IS 'Tokens that
 COMMENT ON COLUMN books.usage_revisions.reported_cost_nanousd IS 'Cost that the source reports, in 10^-9 US dollars; for reconciliation only.';
 COMMENT ON COLUMN books.usage_revisions.provider_cost_nanousd IS 'Cost of the call by the provider''s price list, in 10^-9 US dollars; NULL if unknown.';
 COMMENT ON COLUMN books.usage_revisions.success IS 'Whether the call succeeded; a failed one is free unless the policy in force bills it.';
+COMMENT ON COLUMN books.usage_revisions.gateway_cache_hit IS 'Whether the gateway answered from its own cache.';
+COMMENT ON COLUMN books.usage_revisions.cancelled IS 'Whether the user cancelled the stream.';
 COMMENT ON COLUMN books.usage_revisions.error_message IS 'Error of a failed call, cut to 200 characters.';
 COMMENT ON COLUMN books.usage_revisions.request_metadata IS 'The configured keys of the request''s metadata, and no others.';
 COMMENT ON COLUMN books.usage_revisions.occurred_at IS 'UTC instant at which it happened, to the microsecond.';

@@ -36,6 +36,8 @@ COMMENT ON COLUMN books.usage_current.reported_billable_tokens IS 'Tokens that t
 COMMENT ON COLUMN books.usage_current.reported_cost_nanousd IS 'Cost that the source reports, in 10^-9 US dollars; for reconciliation only.';
 COMMENT ON COLUMN books.usage_current.provider_cost_nanousd IS 'Cost of the call by the provider''s price list, in 10^-9 US dollars; NULL if unknown.';
 COMMENT ON COLUMN books.usage_current.success IS 'Whether the call succeeded; a failed one is free unless the policy in force bills it.';
+COMMENT ON COLUMN books.usage_current.gateway_cache_hit IS 'Whether the gateway answered from its own cache.';
+COMMENT ON COLUMN books.usage_current.cancelled IS 'Whether the user cancelled the stream.';
 COMMENT ON COLUMN books.usage_current.error_message IS 'Error of a failed call, cut to 200 characters.';
 COMMENT ON COLUMN books.usage_current.request_metadata IS 'The configured keys of the request''s metadata, and no others.';
 COMMENT ON COLUMN books.usage_current.occurred_at IS 'UTC instant at which it happened, to the microsecond.';
