@@ -22,6 +22,7 @@ from pipelines.books.lock import hold_books
 from pipelines.books.posting_log import PostingLog
 from pipelines.intake.profiles import load_profile, own_profiles
 from pipelines.payments.file_log import FileLog
+from pipelines.prices.book import load_provider_prices
 from pipelines.release import code_version
 from pipelines.warehouse.connection import readable
 from pipelines.warehouse.migrations import missing_triggers, schema_version
@@ -97,6 +98,10 @@ def _configuration(case: _Case) -> Iterator[Examined]:
     versions, rules = len(prices.settings.versions), len(prices.rates)
     detail = f"{versions} settings, {_counted(rules, 'rule')}, {len(packages)} packages"
     yield Examined("rates and packages", Verdict.OK, detail)
+    provider_prices = load_provider_prices(case.folder, config)
+    own = sum(len(one.models) for one in provider_prices.own)
+    detail = f"{len(provider_prices.models):,} models of the table, {own:,} with prices written by hand"
+    yield Examined("provider prices", Verdict.OK, detail)
 
 
 def _profiles(case: _Case) -> Iterator[Examined]:

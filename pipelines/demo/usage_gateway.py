@@ -8,8 +8,21 @@ if TYPE_CHECKING:
     from pipelines.demo.calls import Call
 
 _PROVIDERS = {"google": "vertex_ai"}
-_NANO_USD_PER_TOKEN = 450
-_NANO_USD_PER_IMAGE = 40_000_000
+# Nano-dollars per input, cached and output token, and per image: what the providers charge.
+_TOKEN_PRICES = {
+    "claude-haiku-4-5": (1_000, 100, 5_000),
+    "claude-sonnet-4-5": (3_000, 300, 15_000),
+    "gemini-2.5-flash": (300, 30, 2_500),
+    "gpt-4o": (2_500, 1_250, 10_000),
+    "gpt-4o-mini": (150, 75, 600),
+    "gpt-image-1": (5_000, 1_250, 40_000),
+}
+_IMAGE_PRICES = {
+    "dall-e-2": 20_000_000,
+    "dall-e-3": 40_000_000,
+    "gemini-2.5-flash-image": 39_000_000,
+    "imagen-4.0-generate-001": 40_000_000,
+}
 _LINE = (
     '{"id":"%(id)s","trace_id":"tr-%(number)s","litellm_call_id":"lc-%(number)s","call_type":"%(call_type)s",'
     '"stream":false,"response_cost":%(cost)s,"status":"%(status)s",'
@@ -34,7 +47,7 @@ def gateway_line(call: Call, **changed: str) -> bytes:
 
 def _fields(call: Call) -> dict[str, str]:
     total = call.input_tokens + call.output_tokens
-    cost = 0 if call.failed else total * _NANO_USD_PER_TOKEN + call.images * _NANO_USD_PER_IMAGE
+    cost = 0 if call.failed else _nano_usd(call)
     return {
         "id": f"chatcmpl-{call.number:09d}",
         "number": f"{call.number:09d}",
@@ -56,6 +69,14 @@ def _fields(call: Call) -> dict[str, str]:
         "error": '"upstream timed out"' if call.failed else "null",
         "parameters": f'{{"n":{call.images},"size":"1024x1024"}}' if call.images else "{}",
     }
+
+
+def _nano_usd(call: Call) -> int:
+    if call.model in _IMAGE_PRICES:
+        return call.images * _IMAGE_PRICES[call.model]
+    sent, cached, made = _TOKEN_PRICES[call.model]
+    fresh = call.input_tokens - call.cache_read_tokens
+    return fresh * sent + call.cache_read_tokens * cached + call.output_tokens * made
 
 
 def _seconds(ms: int) -> str:
