@@ -4,7 +4,7 @@ A month is the account's and the rule's: the calls that one rule charges in one 
 call's position is how many tokens of that month were posted before it; a later version of a call keeps the position
 of the first. Graduated tiers charge every token by the tier it falls into, and round up once per call. Volume tiers
 charge all tokens of the month by the tier that its total falls into: provisionally the total so far, and after the end
-of the month, `settled`, the total itself. A tier holds the tokens up to and including its `up_to`.
+of the month the total itself. A tier holds the tokens up to and including its `up_to`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from billing_core.resolution import in_polars
 from billing_core.vocabulary import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from billing_core.price_book import PriceBook
     from billing_core.resolution import Lift
@@ -43,18 +43,25 @@ class _Band(NamedTuple):
         return Part(tokens, self.whole, self.part)
 
 
+def tier_charges(book: PriceBook) -> dict[str, TierCharge]:
+    """The tiers of a book by rate_version."""
+    return {rule.rate_version: rule.charge for rule in book.rates if isinstance(rule.charge, TierCharge)}
+
+
 def price_tiers(
-    calls: nw.LazyFrame[Any], book: PriceBook, *, settled: bool = False, lift: Lift = in_polars
+    calls: nw.LazyFrame[Any], charges: Mapping[str, TierCharge], lift: Lift = in_polars
 ) -> nw.LazyFrame[Any]:
     """Price the calls that `rate` left to their tiers; one row out per row in, in no given order.
 
     In: row_id, account_id, period (the month as text), occurred_us, order_id (String: settles equal instants), rate_id,
-    rate_version, total_tokens, opening (tokens of the month posted before any of these calls), and known_position (of
-    a later version of a call, else null: it takes no place of its own). All versions that calls name are in `book`.
+    rate_version, total_tokens, opening (tokens of the month posted before any of these calls), known_position (of a
+    call that has its place already, else null: it takes none), and month_tokens (what the month comes to, once that is
+    known, else null: volume tiers are provisional then). `charges` has the tiers of every rate_version, see
+    `tier_charges`.
     Out: row_id, position, billable_tokens, multiplier_ppm (of volume tiers, else null), rating_reason
     (amount_out_of_range for counts that no call can have).
     """
-    table, most = _tier_table(book)
+    table, most = _tier_table(charges)
     tokens = nw.col("total_tokens")
     fits = (tokens >= 0) & (tokens <= count(NARROW_MAX))
     calls = calls.with_columns(
@@ -63,10 +70,9 @@ def price_tiers(
         nw.coalesce(fits, nw.lit(value=False)).alias("_fits"),
     )
     running = nw.col("_taken").cum_sum().over(*_MONTH, order_by=_ORDER).cast(nw.Int64)
-    whole = nw.col("_taken").sum().over(*_MONTH).cast(nw.Int64)
-    calls = calls.with_columns((nw.col("opening") + running - nw.col("_taken")).alias("_place"), whole.alias("_whole"))
+    calls = calls.with_columns((nw.col("opening") + running - nw.col("_taken")).alias("_place"))
     calls = calls.with_columns(nw.coalesce(nw.col("known_position"), nw.col("_place")).alias("position"))
-    reached = nw.col("opening") + nw.col("_whole") if settled else nw.col("position") + nw.col("_tokens")
+    reached = nw.coalesce(nw.col("month_tokens"), nw.col("position") + nw.col("_tokens"))
     calls = calls.join(lift(table), on="rate_version", how="left").with_columns(reached.alias("_reached"))
     bands = [_Band(*(nw.col(f"_{name}{number}") for name in _Band._fields)) for number in range(most)]
     calls = calls.with_columns(
@@ -108,13 +114,12 @@ def _volume_weight(bands: Sequence[_Band], half: str) -> nw.Expr:
     return chosen
 
 
-def _tier_table(book: PriceBook) -> tuple[pl.DataFrame, int]:
+def _tier_table(charges: Mapping[str, TierCharge]) -> tuple[pl.DataFrame, int]:
     """The tiers of each tiered rule version side by side, and the most that one has; absent ones are beyond reach."""
-    tiered = {rule.rate_version: rule.charge for rule in book.rates if isinstance(rule.charge, TierCharge)}
-    most = max((len(charge.tiers) for charge in tiered.values()), default=1)
+    most = max((len(charge.tiers) for charge in charges.values()), default=1)
     schema: dict[str, Any] = {"rate_version": pl.String, "_is_volume": pl.Int64}
     schema |= {f"_{name}{number}": pl.Int64 for number in range(most) for name in _Band._fields}
-    rows = [(version, int(charge.is_volume), *_bands(charge, most)) for version, charge in tiered.items()]
+    rows = [(version, int(charge.is_volume), *_bands(charge, most)) for version, charge in charges.items()]
     return pl.DataFrame(rows, schema=schema, orient="row"), most
 
 

@@ -76,10 +76,11 @@ WHERE rated.charge_type IS NOT NULL
 
 def rate_usage(
     connection: duckdb.DuckDBPyConnection, book: PriceBook, parameters: Mapping[str, object], *, with_held: bool
-) -> None:
+) -> bool:
     """Price every accepted row of ``classified_usage`` into the temp table ``usage_rated``, one row each.
 
-    ``with_held``: calls that were held before and that the book prices now come too, with row numbers below 0.
+    ``with_held``: calls that were held before and that the book prices now come too, with row numbers below 0; so do
+    calls whose month under volume tiers came to another tier. Returns whether there can be any of the latter.
     """
     connection.execute(_TABLE)
     scoped = _with_scopes(connection, book)
@@ -93,7 +94,7 @@ def rate_usage(
             "DELETE FROM held_calls WHERE event_key IN (SELECT event_key FROM classified_usage WHERE supersedes)"
         )
         _rate_held(connection, book, scoped)
-    price_tiered_calls(connection, book, parameters)
+    return price_tiered_calls(connection, parameters)
 
 
 def prices_held_calls(connection: duckdb.DuckDBPyConnection, book: PriceBook) -> bool:

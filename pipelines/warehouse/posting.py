@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
 
 from billing_core.errors import IntegrityError
 from billing_core.ledger import PURCHASE_WAIT_DAYS
@@ -61,13 +62,15 @@ def _post(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> Posti
     run_script(connection, "posting/01_accounts.sql", parameters)
     if accepted.credits:
         run_script(connection, "posting/02_credits.sql", parameters)
-    rate_usage(connection, inputs.prices, parameters, with_held=has_new_rules)
+    has_tiers = rate_usage(connection, inputs.prices, parameters, with_held=has_new_rules)
     _refuse_unpriceable(connection)
     if accepted.usage:
         price_usage(connection, inputs.provider_prices, inputs.posting_id)
     run_script(connection, f"posting/03_{'revisions' if accepted.later_versions else 'no_revisions'}.sql", parameters)
     if has_new_rules:
         run_script(connection, "posting/03_priced.sql", parameters)
+    if has_tiers:
+        run_script(connection, "posting/03_trued_up.sql", parameters)
     if accepted.versioned:
         run_script(connection, "posting/04_versions.sql", parameters)
     if accepted.buckets:
@@ -119,6 +122,11 @@ def _horizon_us(billing_date: date) -> int:
     return int(datetime.combine(billing_date + timedelta(days=1), time(), UTC).timestamp()) * 1_000_000
 
 
+def _month(billing_date: date, timezone: str) -> str:
+    """The month of the books' zone in which a billing date begins: the one before it is over."""
+    return datetime.combine(billing_date, time(), UTC).astimezone(ZoneInfo(timezone)).strftime("%Y-%m")
+
+
 def _parameters(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> dict[str, object]:
     """Every named parameter of the posting scripts."""
     last = rows(connection, "SELECT max(billing_date) FROM audit.postings")[0][0]
@@ -132,6 +140,8 @@ def _parameters(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) ->
         "previous_horizon": datetime.combine(before + timedelta(days=1), time(), UTC),
         "start": datetime.combine(inputs.start, time(), UTC),
         "timezone": inputs.timezone,
+        "tier_month": _month(inputs.billing_date, inputs.timezone),
+        "previous_tier_month": _month(before, inputs.timezone),
         "books_welcome": inputs.books_welcome,
         "wait_days": PURCHASE_WAIT_DAYS,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import math
 from fractions import Fraction
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def price(call: Mapping[str, Any], settings: Mapping[str, Any], rules: Sequence[
     if fitting:
         return _charge(max(fitting, key=_narrowness), call)
     if call["operation_type"] != "image":
-        return _bounded(math.ceil(call["total_tokens"] * Fraction(settings["default_token_multiplier"])))
+        return _bounded(math.ceil(call["total_tokens"] * _exact(settings["default_token_multiplier"])))
     kind = IMAGE_KINDS.get(call["model"])
     return None if kind is None else _bounded(call["image_count"] * settings[f"image_generation_cost_{kind}"])
 
@@ -41,14 +42,19 @@ def tier_price(tokens: int, position: int, rule: Mapping[str, Any], month: int |
     if "volume" in rule:
         reached = position + tokens if month is None else month
         tier = next(t for t in rule["volume"] if reached <= t.get("up_to", INT64_MAX))
-        return math.ceil(tokens * Fraction(tier["multiplier"]))
+        return math.ceil(tokens * _exact(tier["multiplier"]))
     total, low = Fraction(0), 0
     for tier in rule["graduated"]:
         high = tier.get("up_to", INT64_MAX)
         inside = range(max(position, low), min(position + tokens, high))
-        total += len(inside) * Fraction(tier["multiplier"])
+        total += len(inside) * _exact(tier["multiplier"])
         low = high
     return math.ceil(total)
+
+
+@cache
+def _exact(text: str) -> Fraction:
+    return Fraction(text)
 
 
 def _fits(rule: Mapping[str, Any], call: Mapping[str, Any]) -> bool:
@@ -91,7 +97,7 @@ def _charge(rule: Mapping[str, Any], call: Mapping[str, Any]) -> Any:
     if "long_context" in rule and call["input_tokens"] > rule["long_context"]["above"]:
         source = rule["long_context"]
     if "multiplier" in source:
-        return _bounded(math.ceil(call["total_tokens"] * Fraction(source["multiplier"])))
+        return _bounded(math.ceil(call["total_tokens"] * _exact(source["multiplier"])))
     return _weighted(source["weights"], call)
 
 
@@ -104,11 +110,11 @@ def _weighted(weights: Mapping[str, str], call: Mapping[str, Any]) -> Any:
         left = call[f"{whole}_tokens"]
         for part in parts:
             left -= call[f"{part}_tokens"]
-            total += call[f"{part}_tokens"] * Fraction(weights.get(part, weights[whole]))
+            total += call[f"{part}_tokens"] * _exact(weights.get(part, weights[whole]))
         if left < 0 or call[f"{heard}_tokens"] > call[f"{whole}_tokens"]:
             return "bad"
         cut = min(left, call[f"{heard}_tokens"])
-        total += cut * Fraction(weights.get("audio", weights[whole])) + (left - cut) * Fraction(weights[whole])
+        total += cut * _exact(weights.get("audio", weights[whole])) + (left - cut) * _exact(weights[whole])
     return _bounded(math.ceil(total))
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pipelines.billing import bill_range
 from tests.warehouse.ledger_books import LedgerBooks, at, failing
 
 if TYPE_CHECKING:
@@ -185,3 +189,63 @@ def test_price_changes_at_its_very_microsecond(books: LedgerBooks, change: str, 
     found = {name: tokens for name, (tokens, *_) in billed(books).items()}
     posted = 150 if is_retroactive else 200
     assert found == {"early": 150, "late": posted, "early, delivered late": 150, "late, delivered late": 200}
+
+
+def volume(books: LedgerBooks) -> list[tuple[str, int]]:
+    """(type, tokens) of ada's ledger rows in their order."""
+    return [row[:2] for row in books.ledger()]
+
+
+def test_volume_tiers_are_provisional_until_the_month_is_over(ruled: LedgerBooks) -> None:
+    """Each call at the tier reached so far; then one correction per call that the total prices otherwise."""
+    ruled.credit("p", "purchase", 1000, 1)
+    ruled.call("one", 2, 60, model="v-1", project_id="one")
+    ruled.call("two", 3, 60, model="v-1", project_id="two")
+    ruled.bill(30)
+    assert volume(ruled)[1:] == [("usage", -120), ("usage", -30)]
+    bill_october(ruled, 1)
+    assert volume(ruled)[1:] == [("usage", -120), ("usage", -30), ("correction", 90)]
+    bill_october(ruled, 2)
+    ruled.call("late", 4, 10, model="v-1", file_day=30, project_id="late")
+    bill_october(ruled, 3)
+    assert volume(ruled)[4:] == [("usage", -5)]
+    found = {name: tokens for name, (tokens, *_) in billed(ruled).items() if name}
+    assert found == {"one": 30, "two": 30, "late": 5}
+    assert ruled.rows("SELECT revision_reason, multiplier FROM books.usage_revisions") == [("trued_up", Decimal("0.5"))]
+
+
+def test_late_call_trues_up_a_month_that_is_over_once_more(ruled: LedgerBooks) -> None:
+    """It brings the total into another tier: the calls of before are corrected, itself is billed at that tier."""
+    ruled.call("one", 2, 60, model="v-1")
+    ruled.bill(30)
+    bill_october(ruled, 1)
+    assert volume(ruled) == [("usage", -120)]
+    ruled.call("late", 4, 60, model="v-1", file_day=30)
+    bill_october(ruled, 2)
+    assert sorted(volume(ruled)) == [("correction", 90), ("usage", -120), ("usage", -30)]
+
+
+def test_later_version_of_a_call_in_a_month_that_is_over(ruled: LedgerBooks) -> None:
+    """The total falls back into the lower tier: the changed call and the others are brought to it."""
+    ruled.version(1, 1, 60, model="v-1")
+    ruled.call("two", 3, 60, model="v-1")
+    ruled.bill(30)
+    bill_october(ruled, 1)
+    ruled.version(2, 30, 20, model="v-1")
+    bill_october(ruled, 2)
+    assert sum(tokens for _, tokens in volume(ruled)) == -160
+    assert ruled.rows("SELECT sum(billable_tokens)::BIGINT FROM books.usage_current") == [(160,)]
+
+
+def bill_october(books: LedgerBooks, day: int) -> None:
+    """Bill through a day of October that has a file of its own, so that there is a posting."""
+    call: dict[str, object] = {
+        "event_id": f"october-{day}",
+        "account_id": "cyd",
+        "occurred_at": f"2026-10-{day:02d}T10:00:00Z",
+    }
+    call |= {"operation_type": "chat", "model": "free", "input_tokens": 0, "output_tokens": 0}
+    path = books.root / f"usage/2026-10-{day:02d}.jsonl"
+    path.write_text(f"{json.dumps(call)}\n", encoding="utf-8")
+    opened = books.opened()
+    bill_range(opened, opened.first_open_date(), date(2026, 10, day), bare=True, on_date=lambda *_: None)

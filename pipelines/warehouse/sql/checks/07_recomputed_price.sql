@@ -56,22 +56,61 @@ WITH terms AS (
     )
     WINDOW own AS (PARTITION BY rate_id, rate_version ORDER BY tier_no)
 ), readings AS (
-    SELECT * FROM books.token_usage
-    UNION ALL BY NAME SELECT * EXCLUDE (revision_no, revision_reason) FROM books.usage_revisions
+    SELECT *, 0 AS revision_no, NULL AS revision_reason FROM books.token_usage
+    UNION ALL BY NAME SELECT * FROM books.usage_revisions
+), volume_places AS (
+    SELECT place.* FROM books.tier_positions AS place
+    SEMI JOIN (
+        SELECT own.account_id, own.rate_id, own.period
+        FROM books.tier_positions AS own
+        SEMI JOIN (SELECT usage_id FROM readings WHERE charge_type = 'tiered') AS call ON call.usage_id = own.usage_id
+    ) AS months USING (account_id, rate_id, period)
+    WHERE place.rate_id IN (SELECT rate_id FROM rules WHERE is_volume)
+), movements AS (
+    -- What each reading of a call added to its month, posting by posting.
+    SELECT account_id, rate_id, period, posting_id, tokens - coalesce(lag(tokens) OVER call, 0) AS change
+    FROM (
+        SELECT place.account_id, place.rate_id, place.period, place.usage_id, call.revision_no, call.posting_id,
+            CASE WHEN call.rate_id = place.rate_id THEN call.total_tokens ELSE 0 END AS tokens
+        FROM volume_places AS place
+        JOIN (
+            SELECT usage_id, rate_id, total_tokens, posting_id, 0 AS revision_no FROM books.token_usage
+            UNION ALL SELECT usage_id, rate_id, total_tokens, posting_id, revision_no FROM books.usage_revisions
+        ) AS call ON call.usage_id = place.usage_id
+    )
+    WINDOW call AS (PARTITION BY rate_id, usage_id ORDER BY revision_no)
+), month_totals AS (
+    SELECT account_id, rate_id, period, posting_id,
+        sum(change) OVER (PARTITION BY account_id, rate_id, period ORDER BY posting_id) AS month_tokens
+    FROM (
+        SELECT account_id, rate_id, period, posting_id, sum(change) AS change FROM movements
+        GROUP BY account_id, rate_id, period, posting_id
+    )
 ), tiered AS (
-    -- Graduated: each token by the tier it falls into. Volume: all of a call by the tier that the month had reached.
-    SELECT call.usage_id, call.rate_id, call.posting_id,
-        CASE WHEN any_value(rules.is_volume) THEN any_value(call.total_tokens) * any_value(tiers.multiplier) FILTER (
-                place.position + call.total_tokens <= tiers.high
-                AND (place.position + call.total_tokens > tiers.low OR tiers.low = 0))
-            ELSE sum(greatest(0, least(place.position + call.total_tokens, tiers.high) - greatest(place.position, tiers.low))
-                * tiers.multiplier) END AS weighed
+    -- Graduated: each token by the tier it falls into. Volume: all of a call by the tier that the month had reached with
+    -- it, or once the month was over by that of its total; which of the two it was, the call's multiplier says.
+    SELECT call.usage_id, call.rate_id, call.revision_no,
+        CASE WHEN NOT any_value(rules.is_volume) THEN
+            sum(greatest(0, least(place.position + call.total_tokens, tiers.high) - greatest(place.position, tiers.low))
+                * tiers.multiplier)
+        ELSE any_value(call.total_tokens) * coalesce(
+            any_value(tiers.multiplier) FILTER (
+                tiers.multiplier = call.multiplier AND call.revision_reason IS DISTINCT FROM 'trued_up'
+                AND place.position + call.total_tokens <= tiers.high
+                AND (place.position + call.total_tokens > tiers.low OR tiers.low = 0)),
+            any_value(tiers.multiplier) FILTER (
+                tiers.multiplier = call.multiplier AND total.month_tokens <= tiers.high
+                AND (total.month_tokens > tiers.low OR tiers.low = 0)))
+        END AS weighed
     FROM readings AS call
     JOIN books.tier_positions AS place ON place.usage_id = call.usage_id AND place.rate_id = call.rate_id
     JOIN rules ON rules.rate_id = call.rate_id AND rules.rate_version = call.rate_version
     JOIN tiers ON tiers.rate_id = call.rate_id AND tiers.rate_version = call.rate_version
+    LEFT JOIN month_totals AS total
+        ON total.account_id = place.account_id AND total.rate_id = place.rate_id AND total.period = place.period
+        AND total.posting_id = call.posting_id
     WHERE call.charge_type = 'tiered'
-    GROUP BY ALL
+    GROUP BY call.usage_id, call.rate_id, call.revision_no
 ), events AS (
     SELECT usage.*, terms.* EXCLUDE (settings_version, updated_at), terms.settings_version IS NOT NULL AS has_terms,
         rules.* EXCLUDE (rate_id, rate_version), tiered.weighed AS tier_weighed,
@@ -82,7 +121,7 @@ WITH terms AS (
     LEFT JOIN terms ON terms.settings_version = usage.settings_version
     LEFT JOIN rules ON rules.rate_id = usage.rate_id AND rules.rate_version = usage.rate_version
     LEFT JOIN tiered ON tiered.usage_id = usage.usage_id AND tiered.rate_id = usage.rate_id
-        AND tiered.posting_id = usage.posting_id
+        AND tiered.revision_no = usage.revision_no
 ), expected AS (
     SELECT *,
         CASE

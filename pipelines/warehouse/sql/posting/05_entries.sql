@@ -59,8 +59,8 @@ WITH credit_entries AS (
 ), revision_entries AS (
     SELECT
         transaction_id, account_id, transaction_type, token_amount, usage_id, corrects_transaction_id,
-        CASE revision_reason WHEN 'priced' THEN 'Price of a call that was held' ELSE 'Later version of the call' END
-            AS description, json_object('revision_no', revision_no) AS metadata,
+        CASE revision_reason WHEN 'priced' THEN 'Price of a call that was held'
+            WHEN 'trued_up' THEN 'Volume tier of the whole month' ELSE 'Later version of the call' END AS description, json_object('revision_no', revision_no) AS metadata,
         occurred_at, occurred_at AS effective_at
     FROM revised_usage WHERE token_amount <> 0
 ), gathered AS (
