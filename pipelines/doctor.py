@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from billing_core.errors import BooksLockedError, ConfigurationError, TollbookError
+from pipelines.books import clock
 from pipelines.books.admin_journal import AdminJournal
 from pipelines.books.clock import NOW_VARIABLE
 from pipelines.books.config import load_config, load_packages, load_prices, resolve_secret
@@ -23,6 +24,7 @@ from pipelines.books.posting_log import PostingLog
 from pipelines.intake.profiles import load_profile, own_profiles
 from pipelines.payments.file_log import FileLog
 from pipelines.prices.book import load_provider_prices
+from pipelines.price_notices import price_notices
 from pipelines.release import code_version
 from pipelines.warehouse.connection import readable
 from pipelines.warehouse.migrations import missing_triggers, schema_version
@@ -118,6 +120,15 @@ def _profiles(case: _Case) -> Iterator[Examined]:
             continue
         unused = "" if name in used else "; no [[usage]] block names it"
         yield Examined(what, Verdict.OK, f"reads {profile.kind} records{unused}")
+
+
+def _price_rules(case: _Case) -> Iterator[Examined]:
+    config = load_config(case.folder, case.env)
+    notices = price_notices(case.folder, load_prices(case.folder, config), config.books.timezone, clock.now())
+    for notice in notices:
+        yield Examined("price rules", Verdict.WARN, notice)
+    if not notices:
+        yield Examined("price rules", Verdict.OK, "nothing posted would be billed otherwise; every pattern is in use")
 
 
 def _secrets(case: _Case) -> Iterator[Examined]:
@@ -269,6 +280,7 @@ _EXAMINATIONS: tuple[tuple[str, _Look], ...] = (
     ("versions", _versions),
     ("configuration", _configuration),
     ("profiles", _profiles),
+    ("price rules", _price_rules),
     ("secrets", _secrets),
     ("disk", _disk),
     ("journals", _journals),

@@ -57,14 +57,28 @@ def command(
         _rehearse(invocation, outlook, last, bare=bare)
         return
     if is_idle(folder, config, outlook, last, bare=bare):
-        _finish_without_news(invocation, outlook, last, fail_on)
+        _finish_without_news(invocation, outlook, last, fail_on, [])
         return
+    warnings = _warn_of_prices(invocation, folder)
     summaries = _bill(invocation, folder, begin, last, bare=bare)
     after = look_ahead(folder, config)
     if summaries:
-        _finish(invocation, folder, summaries, after, last, fail_on)
+        _finish(invocation, folder, summaries, after, last, fail_on, warnings)
     else:
-        _finish_without_news(invocation, after, last, fail_on)
+        _finish_without_news(invocation, after, last, fail_on, warnings)
+
+
+def _warn_of_prices(invocation: Invocation, folder: BooksFolder) -> list[str]:
+    """Say what the rates file means for what is posted; the run goes on."""
+    from pipelines.books import clock
+    from pipelines.books.config import load_prices
+    from pipelines.price_notices import price_notices
+
+    config = invocation.config(folder)
+    warnings = price_notices(folder, load_prices(folder, config), config.books.timezone, clock.now())
+    for warning in warnings:
+        invocation.output.note(f"warning: {warning}")
+    return warnings
 
 
 def _bill(invocation: Invocation, folder: BooksFolder, first: date, last: date, *, bare: bool) -> list[PostingSummary]:
@@ -87,6 +101,7 @@ def _finish(
     after: Outlook,
     last: date,
     fail_on: Level,
+    warnings: list[str],
 ) -> None:
     from pipelines.cli.billing_run import billed, show_figures, show_findings, show_lines
 
@@ -98,14 +113,17 @@ def _finish(
         show_findings(page, result.findings)
         show_waiting(page, after, last)
 
-    invocation.output.result({**result.to_json(), "through": last, "waiting": waiting_rows(after, last)}, render)
+    document = {**result.to_json(), "through": last, "waiting": waiting_rows(after, last), "warnings": warnings}
+    invocation.output.result(document, render)
     if result.findings:
         invocation.output.note("`tollbook quarantine list` shows what was held back and why.")
     if reaches(result.findings, fail_on):
         raise typer.Exit(FINDINGS)
 
 
-def _finish_without_news(invocation: Invocation, outlook: Outlook, last: date, fail_on: Level) -> None:
+def _finish_without_news(
+    invocation: Invocation, outlook: Outlook, last: date, fail_on: Level, warnings: list[str]
+) -> None:
     """Nothing was posted; a file that is still refused is a finding all the same."""
     from pipelines.cli.billing_run import refusals, show_findings
 
@@ -118,6 +136,7 @@ def _finish_without_news(invocation: Invocation, outlook: Outlook, last: date, f
             show_waiting(page, outlook, last)
 
     document: dict[str, object] = {"nothing_new_through": last, "postings": 0, "waiting": waiting_rows(outlook, last)}
+    document["warnings"] = warnings
     document["findings"] = [finding.to_json() for finding in findings]
     invocation.output.result(document, render)
     if reaches(findings, fail_on):

@@ -46,7 +46,8 @@ def price_tiered_calls(connection: duckdb.DuckDBPyConnection, parameters: Mappin
     Calls of before in a month under volume tiers that is over come to ``usage_rated`` where the month's total prices
     them otherwise. Returns whether any rule of the books has tiers.
     """
-    charges = {version: _charge(integers, is_volume) for version, integers, is_volume in rows(connection, _RULES)}
+    found = rows(connection, _RULES)
+    charges = {str(version): _charge(integers, is_volume) for version, integers, is_volume in found}
     if not charges:
         return False
     run_script(connection, "posting/02_tiered.sql", parameters)

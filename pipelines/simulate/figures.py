@@ -9,7 +9,7 @@ import narwhals as nw
 import polars as pl
 
 from billing_core.rating import rate_books
-from billing_core.tiers import price_tiers
+from billing_core.tiers import price_tiers, tier_charges
 from billing_core.vocabulary import ChargeType
 from pipelines.simulate.history import Span, is_tiered
 
@@ -94,7 +94,8 @@ def _with_tiers(priced: pl.DataFrame, name: str, book: PriceBook, timezone: str)
         opening=pl.lit(0, pl.Int64),
         known_position=pl.lit(None, pl.Int64),
     )
-    settled = price_tiers(nw.from_native(calls.lazy()), book, settled=True).to_native().collect()
+    calls = calls.with_columns(month_tokens=pl.col("total_tokens").sum().over("account_id", "rate_id", "period"))
+    settled = price_tiers(nw.from_native(calls.lazy()), tier_charges(book)).to_native().collect()
     figures = settled.select("row_id", settled="billable_tokens")
     joined = priced.join(figures, on="row_id", how="left")
     return joined.with_columns(pl.coalesce(name, "settled").alias(name)).drop("settled")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pipelines.billing import bill_range
+from pipelines.billing import bill_range, publish_books
+from pipelines.books.config import load_config, load_prices
+from pipelines.price_notices import price_notices
 from tests.warehouse.ledger_books import LedgerBooks, at, failing
 
 if TYPE_CHECKING:
@@ -249,3 +251,50 @@ def bill_october(books: LedgerBooks, day: int) -> None:
     path.write_text(f"{json.dumps(call)}\n", encoding="utf-8")
     opened = books.opened()
     bill_range(opened, opened.first_open_date(), date(2026, 10, day), bare=True, on_date=lambda *_: None)
+
+
+def notices(books: LedgerBooks) -> list[str]:
+    """What the next run says of the rates file as it is now."""
+    publish_books(books.opened())
+    books.close()
+    prices = load_prices(books.folder, load_config(books.folder))
+    return price_notices(books.folder, prices, "UTC", datetime(2026, 9, 10, tzinfo=UTC))
+
+
+def test_run_warns_of_versions_that_are_gone_and_rules_that_reach_back(books: LedgerBooks) -> None:
+    """It says how many posted calls a restatement would touch; a change that only lies ahead is no news."""
+    books.call("a", 2, 100, occurred_at="2026-09-02T09:59:59.999999Z")
+    books.call("b", 2, 100, occurred_at="2026-09-02T10:00:00Z")
+    books.call("c", 3, 50)
+    books.bill(3)
+    assert notices(books) == []
+    rules_of(books, SETTINGS + CHANGES["multiplier change"].replace("2026-09-02", "2026-09-20"))
+    assert notices(books) == []
+    rules_of(books, SETTINGS + CHANGES["account override"])
+    reaches, touches = notices(books)
+    assert "rate 'ada', version" in reaches
+    assert "from 2026-09-02T10:00:00Z reaches back over calls that are posted" in reaches
+    assert touches.startswith(
+        "a restatement from 2026-09-02T10:00:00Z would touch 2 of the 2 calls posted since, by +75"
+    )
+    rules_of(books, SETTINGS.replace("1.5", "1.7"))
+    gone, reaches, touches = notices(books)
+    assert "is no longer in the rates file as it was used" in gone
+    assert "so do the 3 calls that stand under it" in gone
+    assert "would touch 3 of the 3 calls posted since, by +50 tokens" in touches
+    books.call("d", 4, 100)
+    books.bill(4)
+    assert notices(books) == []
+    assert books.rows("SELECT count(*) FROM books.system_settings WHERE superseded_by IS NOT NULL") == [(1,)]
+    assert books.rows("SELECT count(*) FROM books.rates WHERE superseded_by IS NOT NULL") == [(4,)]
+
+
+def test_run_warns_of_a_pattern_that_matches_nothing(books: LedgerBooks) -> None:
+    """Of the last 90 days; an exact name may well be new."""
+    books.call("a", 2, 100, model="gpt-4o")
+    books.bill(2)
+    rule = '\n[[rate]]\nid = "{0}"\neffective_from = 2026-09-05\nmatch = {{ model = "{1}" }}\nmultiplier = "2"\n'
+    patterns = {"idle": "gtp-4*", "new": "gpt-6", "used": "gpt-?o"}
+    rules_of(books, SETTINGS + "".join(rule.format(*names) for names in patterns.items()))
+    (idle,) = notices(books)
+    assert idle.startswith("rate 'idle' (table 1), key match.model: no model of the last 90 days matches 'gtp-4*'")
