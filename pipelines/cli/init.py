@@ -33,7 +33,8 @@ def command(
 ) -> None:
     """Make a books folder with a commented configuration.
 
-    Writes tollbook.toml, rates.toml, packages.toml and the folders for inputs. Nothing that exists is overwritten.
+    Writes tollbook.toml, rates.toml, packages.toml, their schemas for editors and the folders for inputs. Nothing of
+    yours that exists is overwritten.
     """
     from pipelines.books import clock
     from pipelines.books.folder import CONFIG_NAME, BooksFolder
@@ -62,6 +63,7 @@ def _write(root: Path, texts: dict[str, str]) -> list[str]:
     """Write what does not exist yet, the configuration last: with it the folder becomes a books folder."""
     templates = {name: files("pipelines.books").joinpath("templates", name).read_text("utf-8") for name in _TEMPLATES}
     root.mkdir(parents=True, exist_ok=True)
+    _write_schemas(root / "schemas")
     for name in _FOLDERS:
         (root / name).mkdir(exist_ok=True, mode=0o700 if name == "journal" else 0o777)
     ordered = [
@@ -70,6 +72,15 @@ def _write(root: Path, texts: dict[str, str]) -> list[str]:
     for name, text in ordered:
         (root / name).write_text(text, encoding="utf-8")
     return [name for name, _ in reversed(ordered)]
+
+
+def _write_schemas(folder: Path) -> None:
+    """What the `#:schema` line of each file names, for editors: as this version of Tollbook reads them."""
+    from pipelines.books.schemas import schema_texts
+
+    folder.mkdir(exist_ok=True)
+    for name, text in schema_texts().items():
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 _TEMPLATES = ("packages.toml", "rates.toml")

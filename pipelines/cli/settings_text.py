@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 _HEAD = """\
+#:schema ./schemas/tollbook.json
 # The configuration of these books. Every key is here: those without `#` are set, those behind `#` show their default.
 # The variable TOLLBOOK__SECTION__KEY overrides a key; so does tollbook.NAME.toml with --env NAME.
 # What changes money in time (prices, bonuses, policies) is in rates.toml, never here.
