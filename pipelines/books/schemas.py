@@ -54,7 +54,7 @@ class _AsWritten(GenerateJsonSchema):
 
     def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> dict[str, Any]:
         inner = super().function_before_schema(schema)
-        if schema["schema"]["type"] in {"model", "model-fields"}:
+        if schema["schema"]["type"] in {"model", "model-fields"} and "$ref" not in inner:
             # The table may be written short, as a text; without its type a schema says nothing of texts.
             return {key: value for key, value in inner.items() if key != "type"}
         return {"anyOf": [inner, {"type": ["string", "array", "object"]}]}
