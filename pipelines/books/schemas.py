@@ -119,7 +119,8 @@ def _rate() -> dict[str, Any]:
     weights = _table(dict.fromkeys(TOKEN_KINDS, _DECIMAL), ["input", "output"])
     tier = _table({"up_to": {"type": "integer", "minimum": 1}, "multiplier": _DECIMAL}, ["multiplier"])
     tiers = {"type": "array", "items": tier, "minItems": 1, "maxItems": TIERS_MAX}
-    match: dict[str, dict[str, object]] = dict.fromkeys(MATCH_KEYS, _TEXT) | {"operation": {"enum": sorted(OPERATION_ALIASES)}}
+    match: dict[str, dict[str, object]] = dict.fromkeys(MATCH_KEYS, _TEXT)
+    match = {**match, "operation": {"enum": sorted(OPERATION_ALIASES)}}
     long_context: dict[str, object] = {"above": _COUNT, "multiplier": _DECIMAL, "weights": weights}
     package = {"tokens": _COUNT, "cost": _AMOUNT}
     charges: dict[str, object] = {
