@@ -23,8 +23,8 @@ from pipelines.books.lock import hold_books
 from pipelines.books.posting_log import PostingLog
 from pipelines.intake.profiles import load_profile, own_profiles
 from pipelines.payments.file_log import FileLog
-from pipelines.prices.book import load_provider_prices
 from pipelines.price_notices import price_notices
+from pipelines.prices.book import load_provider_prices
 from pipelines.release import code_version
 from pipelines.warehouse.connection import readable
 from pipelines.warehouse.migrations import missing_triggers, schema_version
