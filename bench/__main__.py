@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench import ingest, lookups, simulate, startup, traces
+from bench import ingest, lookups, simulate, startup, stripe_sync, traces
 from bench.measure import print_machine
 
 MEASUREMENTS = {
@@ -12,6 +12,7 @@ MEASUREMENTS = {
     "ingest": ingest.run,
     "lookups": lookups.run,
     "simulate": simulate.run,
+    "stripe_sync": stripe_sync.run,
     "traces": traces.run,
 }
 
