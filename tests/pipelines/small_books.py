@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 
 from pipelines.books.folder import BooksFolder
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pipelines.dagster_run import books_instance
+from tests.empty_warehouse import place_warehouse
 
 START = date(2026, 9, 1)
 LAST = date(2026, 9, 3)
@@ -34,13 +36,33 @@ auto_create = true
 """
 
 
-def small_books(root: Path, dates: int = 3) -> BooksFolder:
-    """Books with one usage file for each of the first ``dates`` days."""
+def small_books(root: Path, dates: int = 3, *, opened_before: bool = True) -> BooksFolder:
+    """Books with one usage file for each of the first ``dates`` days.
+
+    Of books that were opened before, the empty database and the Dagster instance stand there already: making those
+    costs as much as billing three dates.
+    """
     root.mkdir(parents=True, exist_ok=True)
     (root / "tollbook.toml").write_text(_CONFIG, encoding="utf-8")
     for offset in range(dates):
         add_usage(root, START + timedelta(days=offset))
-    return BooksFolder(root.resolve())
+    folder = BooksFolder(root.resolve())
+    if opened_before:
+        place_warehouse(folder.database)
+        shutil.copytree(_instance().name, folder.dagster_home, dirs_exist_ok=True)
+    return folder
+
+
+@cache
+def _instance() -> TemporaryDirectory[str]:
+    """The home of a Dagster instance that has seen no run; its own file names its place and is written anew."""
+    made = TemporaryDirectory(prefix="tollbook-dagster-", ignore_cleanup_errors=True)
+    with TemporaryDirectory() as root:
+        folder = BooksFolder(Path(root).resolve())
+        with books_instance(folder):
+            pass
+        shutil.copytree(folder.dagster_home, made.name, dirs_exist_ok=True)
+    return made
 
 
 def add_usage(root: Path, day: date, name: str = "calls") -> Path:

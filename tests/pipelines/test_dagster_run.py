@@ -30,7 +30,7 @@ DEFECT = "UPDATE books.account_heads SET balance = balance + 1 WHERE account_id 
 
 def test_range_is_one_run_that_the_instance_keeps(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Three dates: postings in order, one run, every partition present, the copy published, nothing printed."""
-    folder = small_books(tmp_path)
+    folder = small_books(tmp_path, opened_before=False)
     heard: list[tuple[date, PostingSummary | None]] = []
     summaries = materialize_range(folder, START, LAST, on_date=lambda day, summary: heard.append((day, summary)))
     assert [summary.posting_id for summary in summaries] == [1, 2, 3]
@@ -77,7 +77,7 @@ def test_locked_books_are_said_to_be_locked(tmp_path: Path) -> None:
 
 def test_configuration_error_comes_out_before_a_run_is_made(tmp_path: Path) -> None:
     """Broken books give ConfigurationError and leave no instance behind."""
-    folder = small_books(tmp_path)
+    folder = small_books(tmp_path, opened_before=False)
     folder.config.write_text("[books]\nstart = 5\n", encoding="utf-8")
     with pytest.raises(ConfigurationError):
         materialize_range(folder, START, LAST)
