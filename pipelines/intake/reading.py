@@ -220,10 +220,12 @@ class _Reader:
             return self._run(self._table, f"SELECT *, {where} FROM ({classify_credits.classified_sql(shape)})")
         profile = shape.profile
         convention = profile.convention
+        in_all = "cache_write_tokens" in profile.fields and "cache_write_5m_tokens" not in profile.fields
         required = literal("," + ",".join(profile.required) + ",") if profile.required else "NULL::VARCHAR"
         mapped = (
             f"SELECT *, {where}, {literal(convention.input)} AS input_convention, "
-            f"{literal(convention.output)} AS output_convention, {required} AS required "
+            f"{literal(convention.output)} AS output_convention, {str(in_all).lower()} AS writes_in_all, "
+            f"{required} AS required "
             f"FROM ({classify_usage.mapped_sql(shape)[0]})"
         )
         if profile.version is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from billing_core.vocabulary import Disposition, Reason
 from pipelines.intake.finalise import CONTENT, content_json, finalised_sql, held_json
+from pipelines.intake.version_tokens import SETTLED, settled_sql
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -23,7 +24,7 @@ FILLED = (
     "reported_cost_nanousd", "success", "gateway_cache_hit", "cancelled", "error_message", "request_metadata",
     "occurred_at",
 )  # fmt: skip
-_POSTED_AS = {"cache_write_tokens": "NULL::BIGINT"}
+_POSTED_AS = {"cache_write_tokens": "cache_write_5m_tokens + cache_write_1h_tokens"}
 
 
 def resolve(con: DuckDBPyConnection, *, auto_create: bool) -> None:
@@ -152,11 +153,13 @@ def _settle_once(con: DuckDBPyConnection, *, auto_create: bool) -> bool:
     )
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE filled_versions AS
-        SELECT p.* REPLACE ({last}), h.version AS posted_version, h.content AS posted_content,
-            h.account_id AS posted_account
-        FROM version_order p LEFT JOIN posted_events h ON h.event_key = p.event_key
-        WINDOW w AS (PARTITION BY p.event_key ORDER BY p.version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
-        QUALIFY greatest"""
+        WITH filled AS (
+            SELECT p.* REPLACE ({last}), h.version AS posted_version, h.content AS posted_content,
+                h.account_id AS posted_account
+            FROM version_order p LEFT JOIN posted_events h ON h.event_key = p.event_key
+            WINDOW w AS (PARTITION BY p.event_key ORDER BY p.version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+            QUALIFY greatest)
+        SELECT f.* REPLACE ({_settled()}) FROM filled f JOIN ({settled_sql()}) s USING (event_key)"""
     )
     filled = "SELECT * EXCLUDE (greatest, posted_version, posted_content, posted_account) FROM filled_versions"
     finished = finalised_sql(filled, auto_create=auto_create)
@@ -166,6 +169,23 @@ def _settle_once(con: DuckDBPyConnection, *, auto_create: bool) -> bool:
         f"WHERE disposition <> '{Disposition.ACCEPTED}'"
     ).fetchall()[0][0]
     return bool(refused)
+
+
+def _settled() -> str:
+    """The settled counts; a side that no version states stays absent where that is a reason to refuse the record."""
+    found = {column: f"s.state.{column}" for column in SETTLED}
+    for side, other in (("input", "output"), ("output", "input")):
+        stated = f"(f.{side}_tokens IS NOT NULL OR (f.{other}_tokens IS NOT NULL AND NOT {_required(side)}))"
+        found[f"{side}_tokens"] = f"CASE WHEN {stated} THEN s.state.{side}_tokens END"
+        # What `auto` was settled to holds its subsets.
+        found[f"{side}_convention"] = (
+            f"CASE WHEN f.{side}_convention = 'auto' AND {stated} THEN 'inclusive' ELSE f.{side}_convention END"
+        )
+    return ", ".join(f"{expression} AS {column}" for column, expression in found.items())
+
+
+def _required(side: str) -> str:
+    return f"coalesce(contains(f.required, ',{side}_tokens,'), false)"
 
 
 def _move(con: DuckDBPyConnection, *, auto_create: bool) -> None:

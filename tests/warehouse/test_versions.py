@@ -87,3 +87,52 @@ def test_other_content_of_the_posted_version_is_held_once(books: LedgerBooks) ->
         books.bill(day)
     found = books.rows(VERSION_TRAIL)
     assert [row[0] for row in found] == ["accepted", "conflict", "duplicate", "duplicate", "duplicate"]
+
+
+COUNTED = """\
+kind = "usage"
+dedup = ["id"]
+version = "v"
+convention = "{convention}"
+[time]
+path = "t"
+[account]
+try = ["account"]
+[fields]
+model = "model"
+input_tokens = "in"
+output_tokens = "out"
+cache_read_tokens = "read"
+cache_write_tokens = "written"
+cache_write_1h_tokens = "hour"
+reasoning_tokens = "reasoning"
+"""
+COUNTS = {
+    "a new sum of cache writes": ("disjoint", [{"in": 9, "written": 50}, {"in": 9, "written": 80}], (89, 0, 0, 80, 0)),
+    "no cache writes after all": ("disjoint", [{"in": 10, "written": 50}, {"in": 60, "written": 0}], (60, 0, 0, 0, 0)),
+    "another part of the same sum": (
+        "disjoint", [{"in": 10, "written": 50, "hour": 20}, {"hour": 30}], (60, 0, 0, 20, 30),
+    ),
+    "a new sum inside the input": ("inclusive", [{"in": 100, "written": 50}, {"written": 80}], (100, 0, 0, 80, 0)),
+    "what auto had added": ("auto", [{"in": 10, "read": 100}, {"read": 5}], (110, 0, 5, 0, 0)),
+    "more of what auto had added": ("auto", [{"in": 10, "read": 100}, {"written": 20}], (130, 0, 100, 20, 0)),
+    "reasoning that auto had added": ("auto", [{"out": 1, "reasoning": 100}, {"reasoning": 5}], (0, 101, 0, 0, 0)),
+    "auto, bit by bit": ("auto", [{"in": 10, "read": 100}, {"in": 20}, {"out": 7}], (120, 7, 100, 0, 0)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", COUNTS)
+def test_counts_do_not_depend_on_the_number_of_postings(books: LedgerBooks, case: str) -> None:
+    """Each version is settled on what stood before it, whether that was posted or came in the same posting."""
+    convention, versions, expected = COUNTS[case]
+    (books.root / "profiles/versions.toml").write_text(COUNTED.format(convention=convention), encoding="utf-8")
+    for number, counts in enumerate(versions, start=1):
+        call = {"v": number, "t": "2026-09-01T10:00:00Z", "account": "ada", "model": "gpt-4o", **counts}
+        books.write("versions", 1, call | {"id": "together"})
+        books.write("versions", number, call | {"id": "apart"})
+    books.bill(1)
+    books.bill(len(versions))
+    assert books.rows(
+        "SELECT input_tokens, output_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens"
+        " FROM books.usage_current"
+    ) == [expected, expected]

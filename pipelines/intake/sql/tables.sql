@@ -25,7 +25,8 @@ CREATE OR REPLACE TEMP TABLE pending_versions (
     image_count BIGINT, image_size VARCHAR, image_quality VARCHAR,
     reported_billable_tokens BIGINT, reported_cost_nanousd BIGINT,
     success BOOLEAN, gateway_cache_hit BOOLEAN, cancelled BOOLEAN, error_message VARCHAR, request_metadata JSON,
-    occurred_at TIMESTAMPTZ, input_convention VARCHAR, output_convention VARCHAR, required VARCHAR, retried BOOLEAN
+    occurred_at TIMESTAMPTZ, input_convention VARCHAR, output_convention VARCHAR, writes_in_all BOOLEAN,
+    required VARCHAR, retried BOOLEAN
 );
 
 CREATE OR REPLACE TEMP TABLE classified_credits (
