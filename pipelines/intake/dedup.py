@@ -289,16 +289,20 @@ def _no_more_than_taken(con: DuckDBPyConnection) -> bool:
                 SELECT row_id, account_id, source_credit_id, credit_id, token_amount, {_POSTED_AT}
                 FROM classified_credits c WHERE disposition = '{Disposition.ACCEPTED}' AND token_amount > 0
                     AND transaction_type IN ({_REVERSING})
-            ), running AS (
-                -- What is in the books already counts first: it stands.
-                SELECT *, sum(token_amount) OVER (PARTITION BY account_id, source_credit_id
-                    ORDER BY row_id IS NULL DESC, posted_at, credit_id) AS given_back FROM giving
             ), taken AS (
                 SELECT account_id, credit_id AS source_credit_id, max(greatest(-token_amount, 0)) AS tokens
                 FROM {_NAMEABLE} GROUP BY ALL
             )
-            SELECT row_id FROM running JOIN taken USING (account_id, source_credit_id)
-            WHERE row_id IS NOT NULL AND given_back > taken.tokens)""",
+            SELECT unnest(list_reduce(
+                -- What is in the books already counts first: it stands. What does not fit leaves its room to the next.
+                list(struct_pack(given := token_amount::HUGEINT, held := [row_id])
+                    ORDER BY row_id IS NULL DESC, posted_at, credit_id),
+                lambda a, x: CASE WHEN x.held[1] IS NULL OR a.given + x.given <= tokens
+                    THEN struct_pack(given := a.given + x.given, held := a.held)
+                    ELSE struct_pack(given := a.given, held := list_concat(a.held, x.held)) END,
+                struct_pack(given := 0::HUGEINT, held := []::BIGINT[])).held)
+            FROM giving JOIN taken USING (account_id, source_credit_id)
+            GROUP BY account_id, source_credit_id, tokens)""",
     )
 
 
