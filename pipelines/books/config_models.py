@@ -42,6 +42,8 @@ def _variable(text: str) -> str:
 
 def _relative(text: str) -> str:
     parts = text.split("/")
+    if "://" in text:  # another store, or one written wrongly: never a folder
+        raise ValueError
     if not text or text.startswith(("/", "~")) or ".." in parts or "\0" in text or parts[0] in OWN_FOLDERS:
         raise ValueError
     return text

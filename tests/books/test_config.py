@@ -246,3 +246,17 @@ def test_overriding_variables_are_kept_among_the_texts(tmp_path: Path) -> None:
     """Without them a rebuild would run under another configuration."""
     texts = config_texts(books(tmp_path), environ={"TOLLBOOK__BOOKS__NAME": "x", "HOME": "/"})
     assert json.loads(texts["overrides.json"]) == {"TOLLBOOK__BOOKS__NAME": "x"}
+
+
+@pytest.mark.parametrize("path", ["s3://logs/usage/**/*.jsonl", "gs://b-1.x/a", "az://container/usage/*"])
+def test_usage_may_lie_in_an_object_store(tmp_path: Path, path: str) -> None:
+    """A URI of a known store with a bucket and a key."""
+    block = f'[[usage]]\npath = "{path}"\nprofile = "tollbook"\n'
+    assert load(tmp_path, MINIMAL + block).usage[0].path == path
+
+
+@pytest.mark.parametrize("path", ["ftp://host/a", "s3://", "s3://bucket", "s3:///key", "S3://b/k", "s3://b/../k"])
+def test_other_addresses_are_refused(tmp_path: Path, path: str) -> None:
+    """Neither a folder of that name nor a store that is not known."""
+    with pytest.raises(ConfigurationError, match=r"\[\[usage\]\] 1 path: got"):
+        load(tmp_path, MINIMAL + f'[[usage]]\npath = "{path}"\nprofile = "tollbook"\n')
