@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from bench import ingest, lookups, simulate, startup, stripe_sync, traces
+from bench import ingest, lookups, rerate, simulate, startup, stripe_sync, traces
 from bench.measure import print_machine
 
 MEASUREMENTS = {
     "startup": startup.run,
     "ingest": ingest.run,
     "lookups": lookups.run,
+    "rerate": rerate.run,
     "simulate": simulate.run,
     "stripe_sync": stripe_sync.run,
     "traces": traces.run,
@@ -21,7 +22,7 @@ def main() -> None:
     """Run the named measurements, all of them by default."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MEASUREMENTS)}; default all")
-    parser.add_argument("--rows", type=int, help="lines of `ingest` and ledger rows of `lookups`")
+    parser.add_argument("--rows", type=int, help="lines of `ingest`, ledger rows of `lookups`, events of `rerate`")
     parser.add_argument("--repeat", type=int, default=3, help="how often each measurement is made (default 3)")
     given = parser.parse_args()
     if unknown := sorted(set(given.names) - set(MEASUREMENTS)):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     Lift: TypeAlias = Callable[[pl.DataFrame], nw.LazyFrame[Any]]
 
+_ALL_CLAIMS_MAX = 20_000
 PRODUCT_KEYS = ("operation_type", "provider", "model", "image_size", "image_quality")
 _ALWAYS = frozenset({"operation_type", "model"})
 _KEY = "_key_{}"
@@ -70,8 +71,11 @@ def with_products(events: nw.LazyFrame[Any], books: Iterable[PriceBook], lift: L
     """Number the products of the events; only the columns that some book looks at tell them apart."""
     stated = {key for book in books for rule in book.rates for key in rule.match.stated()}
     columns = [key for key in PRODUCT_KEYS if key in stated | _ALWAYS]
-    # A null never equals a null in a join.
-    keyed = events.with_columns(nw.col(column).fill_null("").alias(_KEY.format(column)) for column in columns)
+    # A null never equals a null in a join. Every call has an operation.
+    keyed = events.with_columns(
+        (nw.col(column) if column == "operation_type" else nw.col(column).fill_null("")).alias(_KEY.format(column))
+        for column in columns
+    )
     keys = [_KEY.format(column) for column in columns]
     found = keyed.select(keys).unique().collect("polars").to_native().sort(keys)
     numbered = found.with_row_index(PRODUCT).with_columns(pl.col(PRODUCT).cast(pl.Int64))
@@ -173,13 +177,21 @@ def _by_scope(rules: Iterable[Rule]) -> list[tuple[tuple[str, ...], _Scoped]]:
 def _claimed(
     calls: nw.LazyFrame[Any], scope: tuple[str, ...], rules: _Scoped, slot: str, terms: _Terms, lift: Lift
 ) -> pl.DataFrame:
-    """The slots that rules of one scope claim, of those that occur: the scope's columns, the slot and the term."""
+    """The slots that rules of one scope claim: the scope's columns, the slot and the term.
+
+    Of many rules and slots only those that occur are weighed; to ask the events for them costs a pass over them.
+    """
     keys = {SCOPES[key]: pl.String for key in scope}
-    named = pl.DataFrame(list(rules), schema=keys, orient="row")
-    present = calls.join(lift(named), on=list(keys), how="semi").select(*keys, slot).unique()
-    found = present.collect("polars").to_native().sort(*keys, slot)
+    slots = len(terms.products) * terms.spans
+    found: Iterable[tuple[Any, ...]]
+    if len(rules) * slots <= _ALL_CLAIMS_MAX:
+        found = [(*values, place) for values in sorted(rules) for place in range(slots)]
+    else:
+        named = pl.DataFrame(list(rules), schema=keys, orient="row")
+        present = calls.join(lift(named), on=list(keys), how="semi").select(*keys, slot).unique()
+        found = present.collect("polars").to_native().sort(*keys, slot).iter_rows()
     rows = []
-    for *values, place in found.iter_rows():
+    for *values, place in found:
         term = terms.claim(place, rules[tuple(values)])
         if term is not None:
             rows.append((*values, place, term))
