@@ -34,7 +34,7 @@ from pipelines.prices.book import load_provider_prices, provider_price_texts
 from pipelines.recovery import catch_up
 from pipelines.release import code_version
 from pipelines.warehouse.connection import open_warehouse, readable
-from pipelines.warehouse.files import known_files
+from pipelines.warehouse.files import known_files, not_yet_posted, without_changed
 from pipelines.warehouse.migrations import migrate
 from pipelines.warehouse.posting import ChangedInputError, PostingInputs, PostingSummary, post
 from pipelines.warehouse.publish import publish
@@ -192,7 +192,7 @@ def bill(
     last = books.last_date()
     if last is not None and billing_date < last:
         return None
-    files = _not_yet_posted(books, due(discovery, billing_date, include_undated=include_undated))
+    files = not_yet_posted(books.connection, due(discovery, billing_date, include_undated=include_undated))
     if not files and not _has_other_news(books, billing_date):
         return None
     while True:
@@ -200,7 +200,7 @@ def bill(
             return post_batch(books, billing_date, files, discovery=discovery)
         except ChangedInputError as error:
             changed = changed_since(books.folder.root, discovery, files)
-            files = [file for file in files if file.path not in changed]
+            files = without_changed(discovery, files, changed)
             if not files and not _has_other_news(books, billing_date):
                 return None
             if not changed:
@@ -333,12 +333,6 @@ def posting_inputs(
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def _not_yet_posted(books: OpenBooks, files: Sequence[FoundFile]) -> list[FoundFile]:
-    """Files of the survey that earlier dates of the same run have not taken."""
-    taken = set(rows(books.connection, "SELECT source, path, sha256 FROM audit.usage_files"))
-    return [file for file in files if (file.source, file.path, file.sha256) not in taken]
 
 
 def _has_other_news(books: OpenBooks, billing_date: date) -> bool:

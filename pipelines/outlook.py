@@ -84,7 +84,7 @@ def look_ahead(folder: BooksFolder, config: BooksConfig) -> Outlook:
         last_date=history.intents[done].intent.billing_date if done else None,
         postings=done,
         head=history.last_done.head if history.last_done else None,
-        files=tuple(file for file in discovery.files if (file.source, file.path, file.sha256) not in posted),
+        files=tuple(file for file in discovery.files if _key(file) not in posted),
         waiting=discovery.waiting,
         notices=discovery.notices,
         unread_entries=AdminJournal(folder.admin_journal).head_seq()
@@ -103,10 +103,15 @@ def _published_files(folder: BooksFolder) -> list[KnownFile]:
         return []
 
 
-def _posted(history: PostingHistory) -> set[tuple[str, str, str]]:
-    """What finished postings took, from the journal: the published copy may be a posting behind."""
+def _key(file: FoundFile) -> tuple[str | None, ...]:
+    """A file and what is to become of it: one that was refused may be taken later."""
+    return (file.source, file.path, file.sha256, file.outcome, file.reason)
+
+
+def _posted(history: PostingHistory) -> set[tuple[str | None, ...]]:
+    """What finished postings took, noted or refused, from the journal: the published copy may be a posting behind."""
     return {
-        (file.source, file.path, file.sha256)
+        _key(file)
         for posting_id, logged in history.intents.items()
         if posting_id <= len(history.done)
         for file in logged.intent.files

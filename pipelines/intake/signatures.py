@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SUFFIX = ".hmac"
+UNSIGNED = frozenset({Reason.UNSIGNED.value, Reason.BAD_SIGNATURE.value})
+"""Reasons that a right signature takes away."""
 _HEX_DIGITS = re.compile(rb"[0-9a-fA-F]{64}")
 _SIGNATURE_BYTES_MAX = 4096
 

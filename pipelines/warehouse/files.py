@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipelines.intake.found import KnownFile
+from pipelines.intake.found import DUPLICATE, REFUSED, TAKEN, KnownFile
+from pipelines.intake.signatures import UNSIGNED
 from pipelines.warehouse.script import rows, scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import duckdb
 
     from pipelines.intake.errors import UnreadableFileError
-    from pipelines.intake.found import FoundFile
+    from pipelines.intake.found import Discovery, FoundFile
     from pipelines.intake.sources import Source
 
 _POSTING_FILES = """
@@ -78,3 +79,29 @@ def known_files(connection: duckdb.DuckDBPyConnection) -> list[KnownFile]:
         " ORDER BY file_id",
     )
     return [KnownFile(*row) for row in found]  # type: ignore[arg-type]
+
+
+def not_yet_posted(connection: duckdb.DuckDBPyConnection, files: Sequence[FoundFile]) -> list[FoundFile]:
+    """Files of a survey that no posting has dealt with; one refused for its signature is new once it may be taken."""
+    known = rows(connection, "SELECT source, sha256, path, outcome, reason FROM audit.usage_files")
+    taken = {row[:2] for row in known if row[3] == TAKEN}
+    unread = {row[:3] for row in known if row[3] == REFUSED and row[4] not in UNSIGNED}
+    noted = set(known)
+
+    def is_new(file: FoundFile) -> bool:
+        place = (file.source, file.sha256, file.path)
+        if file.outcome == TAKEN:
+            return place[:2] not in taken and place not in unread
+        return (*place, file.outcome, file.reason) not in noted
+
+    return [file for file in files if is_new(file)]
+
+
+def without_changed(discovery: Discovery, files: Sequence[FoundFile], changed: Collection[str]) -> list[FoundFile]:
+    """The files less those that changed under the reader and the repeats of these: nothing is there to be repeated."""
+    lost = {(file.source, file.sha256) for file in discovery.files if file.outcome == TAKEN and file.path in changed}
+    return [
+        file
+        for file in files
+        if file.path not in changed and not (file.outcome == DUPLICATE and (file.source, file.sha256) in lost)
+    ]
