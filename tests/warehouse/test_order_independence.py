@@ -131,3 +131,42 @@ def test_any_delivery_gives_the_same_books(
         dice.choice(runs).append((f"credits/2026-09-01-{number}.jsonl", [record]))
     with tempfile.TemporaryDirectory() as root:
         assert _books_of(Path(root) / "books", runs) == at_once
+
+
+def _account_books(root: Path, deliveries: Sequence[Sequence[Delivery]]) -> tuple[str, list[object]]:
+    """Content hash, and the columns of the account that its versions and purchases decide."""
+    (root / "accounts").mkdir(parents=True)
+    (root / "tollbook.toml").write_text(CONFIG, encoding="utf-8")
+    folder = BooksFolder(root.resolve())
+    for files in deliveries:
+        for name, lines in files:
+            write_lines(root / name, list(lines))
+        with billing.open_books(folder, command="test") as books:
+            billing.bill(books, billing.survey(books), LAST)
+    with billing.open_books(folder, command="test") as books:
+        found = books.connection.execute(
+            "SELECT user_id, workspace_id, currency, lifetime_spent_cents FROM books.token_accounts UNION ALL BY NAME"
+            " SELECT workspace_id, currency FROM books.token_transactions ORDER BY ALL"
+        ).fetchall()
+        return content_hash(books.connection), found
+
+
+def test_versions_and_purchases_of_an_account_may_come_in_any_order(tmp_path: Path) -> None:
+    """The last version says all there is to say; the currency is that of the first purchase by time; a ledger row has
+    the workspace of its own time."""
+    older = account("alice") | {"workspace_id": "a", "user_id": "u9", "updated_at": f"{FIRST}T00:00:00Z"}
+    newer = account("alice") | {"workspace_id": "b", "updated_at": f"{SECOND}T12:00:00Z"}
+    purchases = [
+        credit("one", "alice", "purchase", 1000, FIRST, amount_cents=100, currency="eur"),
+        credit("two", "alice", "purchase", 1000, SECOND, amount_cents=700, currency="usd"),
+        credit("three", "alice", "bonus", 10, LAST),
+    ]
+    files: list[Delivery] = [
+        ("accounts/1.jsonl", [older]), ("accounts/2.jsonl", [newer]),
+        *((f"credits/2026-09-01-{number}.jsonl", [line]) for number, line in enumerate(purchases)),
+    ]  # fmt: skip
+    at_once = _account_books(tmp_path / "once", [files])
+    assert at_once[1][:1] == [("alice", "b", "eur", 100)]
+    assert [row[1] for row in at_once[1] if row[0] is None] == ["a", "a", "a", "b"]  # type: ignore[index]
+    assert _account_books(tmp_path / "forth", [[file] for file in files]) == at_once
+    assert _account_books(tmp_path / "back", [[files[1], files[0]], [files[4]], [files[3]], [files[2]]]) == at_once

@@ -96,3 +96,29 @@ LEFT JOIN books.credits AS purchase
         ELSE purchase.stripe_payment_intent_id = named.stripe_payment_intent_id
             AND purchase.transaction_type IN ('purchase', 'auto_recharge') END
 QUALIFY row_number() OVER (PARTITION BY named.transaction_id ORDER BY purchase.posted_at, purchase.transaction_id) = 1;
+
+-- The last word of the app on each account that something comes due for, and when each of its versions begins to hold.
+CREATE OR REPLACE TEMP TABLE due_versions AS
+SELECT * FROM books.account_versions
+WHERE account_id IN (
+    SELECT account_id FROM due_credits
+    UNION ALL SELECT account_id FROM due_actions
+    UNION ALL SELECT account_id FROM due_welcomes
+    UNION ALL SELECT account_id FROM revised_usage);
+
+CREATE OR REPLACE TEMP TABLE due_last_versions AS
+SELECT account_id, currency FROM due_versions
+QUALIFY row_number() OVER (
+    PARTITION BY account_id
+    ORDER BY updated_at DESC, created_at DESC, file_id DESC NULLS LAST, line_no DESC NULLS LAST
+) = 1;
+
+CREATE OR REPLACE TEMP TABLE due_spans AS
+SELECT account_id, workspace_id AS workspace,
+    CASE WHEN row_number() OVER (PARTITION BY account_id ORDER BY updated_at) = 1
+        THEN -9223372036854775808 ELSE epoch_us(updated_at) END::BIGINT AS starts_us
+FROM (
+    FROM due_versions QUALIFY row_number() OVER (
+        PARTITION BY account_id, updated_at ORDER BY created_at DESC, file_id DESC NULLS LAST, line_no DESC NULLS LAST
+    ) = 1
+);

@@ -27,12 +27,7 @@ WITH credit_entries AS (
     FROM due_credits AS due
     LEFT JOIN named_credits AS named ON named.transaction_id = due.transaction_id
     -- What the app says of the account, not what its purchases imply: those may be read in any order.
-    LEFT JOIN (
-        SELECT account_id, arg_max(currency, (updated_at, created_at, file_id, line_no)) AS currency
-        FROM books.account_versions
-        WHERE currency IS NOT NULL AND account_id IN (SELECT account_id FROM due_credits)
-        GROUP BY account_id
-    ) AS stated ON stated.account_id = due.account_id
+    LEFT JOIN due_last_versions AS stated ON stated.account_id = due.account_id
 ), action_entries AS (
     SELECT
         derived_id(occurred_at, 'admin', seq::VARCHAR) AS transaction_id, account_id,
@@ -73,7 +68,7 @@ WITH credit_entries AS (
 SELECT
     -row_number() OVER (ORDER BY transaction_id) AS entry_id,
     gathered.*,
-    account.workspace_id,
+    span.workspace AS workspace_id,
     settings.settings_version,
     -- What was paid for burns by one priority, what was given by another, unless the credit states its own.
     coalesce(gathered.priority, CASE
@@ -95,7 +90,8 @@ SELECT
     END AS lot_id,
     CASE WHEN token_amount < 0 THEN 2 ELSE 1 END AS rank
 FROM gathered
-JOIN books.token_accounts AS account USING (account_id)
+ASOF LEFT JOIN due_spans AS span
+    ON span.account_id = gathered.account_id AND epoch_us(gathered.occurred_at) >= span.starts_us
 JOIN books.system_settings AS settings
     ON settings.superseded_by IS NULL
     AND (settings.effective_from IS NULL OR gathered.occurred_at >= settings.effective_from)
