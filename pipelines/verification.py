@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -23,6 +24,7 @@ from pipelines.payments.proof import file_defects
 from pipelines.recovery import catch_up
 from pipelines.warehouse.checks import checks
 from pipelines.warehouse.connection import open_warehouse, readable
+from pipelines.warehouse.dated_versions import altered_versions
 from pipelines.warehouse.hashed_columns import HASHED_COLUMNS
 from pipelines.warehouse.hashes import HASH_VERSION, SEALED, posting_blocks
 from pipelines.warehouse.migrations import migrate
@@ -36,8 +38,9 @@ from reports.published import open_published, publication
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pipelines.books.config_models import BooksConfig
     from pipelines.books.folder import BooksFolder
-    from pipelines.books.posting_log import PostingHistory
+    from pipelines.books.posting_log import LoggedIntent, PostingHistory
 
 FIRST_ROWS = 5
 """Failing rows that are shown of each check."""
@@ -93,7 +96,7 @@ def verify_books(
         create_views(connection, anew=True)
         try:
             outcomes = []
-            for outcome in _outcomes(connection, folder, config.privacy.retention_days):
+            for outcome in _outcomes(connection, folder, config):
                 on_check(outcome.name)
                 outcomes.append(outcome)
             posting_id = scalar(connection, "SELECT coalesce(max(posting_id), 0) FROM audit.postings")
@@ -109,14 +112,15 @@ def outcome_count() -> int:
     return len(checks()) + _OUTER_CHECKS
 
 
-_OUTER_CHECKS = 9
+_OUTER_CHECKS = 10
 
 
-def _outcomes(connection: duckdb.DuckDBPyConnection, folder: BooksFolder, retention_days: int) -> Iterator[Outcome]:
+def _outcomes(connection: duckdb.DuckDBPyConnection, folder: BooksFolder, config: BooksConfig) -> Iterator[Outcome]:
     history, journal = _journal(connection, folder)
     yield journal
     yield _admin_journal(connection, folder)
     yield _kept_objects(folder, history)
+    yield _dated_versions(connection, folder, config, history)
     yield _stripe_files(connection, folder)
     for check in checks():
         yield _view(connection, check.name, check.view, check.meaning)
@@ -124,7 +128,7 @@ def _outcomes(connection: duckdb.DuckDBPyConnection, folder: BooksFolder, retent
     yield _heads(connection, history)
     yield _published(connection, folder)
     yield _published_views(folder)
-    yield _raw_quarantine(connection, folder, retention_days)
+    yield _raw_quarantine(connection, folder, config.privacy.retention_days)
 
 
 def _view(connection: duckdb.DuckDBPyConnection, name: str, view: str, meaning: str) -> Outcome:
@@ -190,6 +194,21 @@ def _kept_objects(folder: BooksFolder, history: PostingHistory | None) -> Outcom
     return _from_rows("kept_objects", meaning, wrong)
 
 
+def _dated_versions(
+    connection: duckdb.DuckDBPyConnection, folder: BooksFolder, config: BooksConfig, history: PostingHistory | None
+) -> Outcome:
+    """Settings and packages, hashed anew and compared with the kept texts."""
+    meaning = "Every version of settings and packages hashes to its name, and each that was read is in the books."
+    store, done = ObjectStore(folder.objects), len(history.done) if history else 0
+    kept = [logged.intent.objects for number, logged in (history.intents if history else {}).items() if number <= done]
+    texts = {
+        path: [store.get(sha256) for sha256 in sorted({objects[path] for objects in kept if path in objects})]
+        for path in (config.rates.path, config.packages.path)
+    }
+    wrong = altered_versions(connection, texts[config.rates.path], texts[config.packages.path])
+    return _from_rows("dated_versions", meaning, wrong)
+
+
 def _seals(connection: duckdb.DuckDBPyConnection) -> Outcome:
     """The block hashes of every posting, recomputed from the rows that stand in the tables now."""
     meaning = "The rows of every posting hash to the blocks that were sealed when it was posted."
@@ -220,14 +239,22 @@ def _heads(connection: duckdb.DuckDBPyConnection, history: PostingHistory | None
         logged = history.intents.get(posting_id) if history else None
         if head != row["head"]:
             wrong.append({"posting_id": str(posting_id), "defect": "head does not follow"})
-        if history and (
-            said is None or said.head != row["head"] or logged is None or logged.hash != row["intent_hash"]
-        ):
+        if history and (said is None or said.head != row["head"] or logged is None or not _is_intended(row, logged)):
             wrong.append({"posting_id": str(posting_id), "defect": "not what the journal says"})
         previous = str(row["head"])
     return _from_rows("chain_of_heads", meaning, wrong)
 
 
+def _is_intended(row: dict[str, Any], logged: LoggedIntent) -> bool:
+    """Whether a posting's row says what its line in the journal says."""
+    intent = logged.intent
+    said = (logged.hash, intent.billing_date, intent.kind, intent.admin_seq, intent.code_version)
+    recorded_us = (datetime.fromisoformat(intent.recorded_at) - _EPOCH) // timedelta(microseconds=1)
+    return (*said, recorded_us) == tuple(row[name] for name in (*_INTENDED, "recorded_us"))
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_INTENDED = ("intent_hash", "billing_date", "kind", "admin_seq", "code_version")
 _COUNTED = (
     *("files", "received", "accepted", "duplicate", "superseded", "conflict", "ignored", "quarantined", "blank"),
     *("usage_rows", "ledger_rows", "held_rows", "tokens_billed", "tokens_credited"),
@@ -235,8 +262,9 @@ _COUNTED = (
 
 
 def _posting_rows(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    names = ("posting_id", "intent_hash", "head", *_COUNTED)
-    found = rows(connection, f"SELECT {', '.join(names)} FROM audit.postings ORDER BY posting_id")  # noqa: S608 fixed names
+    names = ("posting_id", "head", *_INTENDED, *_COUNTED, "recorded_us")
+    query = f"SELECT {', '.join(names[:-1])}, epoch_us(recorded_at) FROM audit.postings ORDER BY posting_id"  # noqa: S608 fixed names
+    found = rows(connection, query)
     return [dict(zip(names, row, strict=True)) for row in found]
 
 

@@ -89,6 +89,12 @@ def show(
     invocation.output.result({"records": records, "total": len(held)}, render)
 
 
+_LEFT_OUT = (
+    "the raw bytes are past [privacy] retention_days, or the source is no longer configured. Deliver the lines again "
+    "in a new file."
+)
+
+
 @group.command()
 def retry(
     context: typer.Context,
@@ -97,9 +103,13 @@ def retry(
     line: Line = None,
     everything: Annotated[bool, typer.Option("--all", help="Every held record.")] = False,
 ) -> None:
-    """Read held records again, once their cause is mended, and post those that now pass."""
+    """Read held records again, once their cause is mended, and post those that now pass.
+
+    Records whose raw bytes are past their retention, or whose source is no longer configured, are left out and counted.
+    """
     from pipelines.billing import open_books, publish_books, retry_quarantine
     from pipelines.books.posting_log import RetriedRecord
+    from pipelines.warehouse.quarantine import readable_records
 
     if everything == any(option is not None for option in (reason, file, line)):
         raise ConfigurationError("name what to retry with --reason, --file and --line, or everything with --all")
@@ -108,12 +118,17 @@ def retry(
     held = _open_records(folder, reason, file, line)
     wanted = [RetriedRecord(row["file_sha256"], row["source"], row["line_no"], row["record_no"]) for row in held]
     with open_books(folder, command="tollbook quarantine retry", env=invocation.env) as books:
-        summary = retry_quarantine(books, wanted)
+        readable = readable_records(books.connection, folder.quarantine, wanted, books.sources)
+        if wanted and not readable:
+            raise ConfigurationError(f"{plural(len(wanted), 'record')} cannot be read again: {_LEFT_OUT}")
+        summary = retry_quarantine(books, readable)
         publish_books(books)
     left = {(row["file_id"], row["line_no"], row["record_no"]) for row in _open_records(folder, reason, file, line)}
     still = sum((row["file_id"], row["line_no"], row["record_no"]) in left for row in held)
+    left_out = len(held) - len(readable)
     document = {
-        "retried": len(held),
+        "retried": len(readable),
+        "left_out": left_out,
         "resolved": len(held) - still,
         "still_held": still,
         "posting_id": summary.posting_id,
@@ -121,9 +136,11 @@ def retry(
         "ledger_rows": summary.counts["ledger_rows"],
     }
     text = (
-        f"{plural(len(held), 'record')} read again: {len(held) - still:,} resolved, {still:,} still held. Posting "
-        f"{summary.posting_id:,} billed {number(summary.counts['tokens_billed'])} tokens."
+        f"{plural(len(readable), 'record')} read again: {len(held) - still:,} resolved, {still - left_out:,} still "
+        f"held. Posting {summary.posting_id:,} billed {number(summary.counts['tokens_billed'])} tokens."
     )
+    if left_out:
+        invocation.output.note(f"{plural(left_out, 'record')} left out: {_LEFT_OUT}")
     invocation.output.result(document, lambda page: page.line(text))
 
 

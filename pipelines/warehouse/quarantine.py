@@ -53,6 +53,34 @@ def load_raw_records(
 
     Raises TollbookError when the bytes of one are gone, past their retention.
     """
+    found = _raw_rows(connection, folder, retries)
+    if len(found) != len(retries):
+        raise TollbookError(
+            f"{len(retries) - len(found)} of {len(retries)} quarantined records have no raw bytes in {folder} any more "
+            "(see [privacy] retention_days). Deliver their lines again in a new file instead."
+        )
+    return [(RetriedRecord(*row[:-1]), sources[str(row[-1])]) for row in found]  # type: ignore[arg-type]
+
+
+def readable_records(
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    retries: Sequence[RetriedPlace],
+    sources: Mapping[str, Source],
+) -> list[RetriedPlace]:
+    """Those of the records that can be read again: their raw bytes are kept and their source is still configured."""
+    there = {(str(row[4]), str(row[6]), row[1], row[2]) for row in _raw_rows(connection, folder, retries)}
+    return [
+        record
+        for record in retries
+        if record.source in sources and (record.sha256, record.source, record.line_no, record.record_no) in there
+    ]
+
+
+def _raw_rows(
+    connection: duckdb.DuckDBPyConnection, folder: Path, retries: Sequence[RetriedPlace]
+) -> list[tuple[object, ...]]:
+    """The raw bytes of records, with their places; none for those whose bytes are gone."""
     if not retries:
         return []
     connection.execute(
@@ -63,13 +91,7 @@ def load_raw_records(
         [[record.sha256, record.source, record.line_no, record.record_no] for record in retries],
     )
     files = sorted(str(path) for path in folder.glob("*.parquet"))
-    found = rows(connection, _RAW_QUERY, {"files": files}) if files else []
-    if len(found) != len(retries):
-        raise TollbookError(
-            f"{len(retries) - len(found)} of {len(retries)} quarantined records have no raw bytes in {folder} any more "
-            "(see [privacy] retention_days). Deliver their lines again in a new file instead."
-        )
-    return [(RetriedRecord(*row[:-1]), sources[str(row[-1])]) for row in found]  # type: ignore[arg-type]
+    return rows(connection, _RAW_QUERY, {"files": files}) if files else []
 
 
 _RAW_QUERY = """

@@ -74,6 +74,18 @@ def test_retry_posts_what_passes_now(tollbook: Command) -> None:
     assert (retried["resolved"], retried["tokens_billed"]) == (1, 1_500)
 
 
+def test_retry_leaves_out_what_has_no_raw_bytes(tollbook: Command) -> None:
+    """Past their retention the lines cannot be read again: that is said, and stops nothing else."""
+    for path in (tollbook.root / "warehouse/quarantine").glob("*.parquet"):
+        path.unlink()
+    alone = tollbook("quarantine", "retry", "--all")
+    assert (alone.code, "past [privacy] retention_days" in alone.err) == (2, True)
+    (tollbook.root / "usage/2026-09-02-c.jsonl").write_text("not JSON\n", encoding="utf-8")
+    tollbook("run", "--through", "2026-09-02")
+    retried = tollbook("--json", "quarantine", "retry", "--all").document
+    assert (retried["retried"], retried["left_out"]) == (1, 2)
+
+
 def test_retry_wants_to_be_told_what(tollbook: Command) -> None:
     """Neither a filter nor --all, and a filter that matches nothing, are usage errors."""
     assert tollbook("quarantine", "retry").code == 2

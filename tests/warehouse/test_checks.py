@@ -84,7 +84,7 @@ DEFECTS: dict[str, tuple[str, set[str], set[str]]] = {
     ),
     "an account in debt looks well": (
         "UPDATE books.token_accounts SET status = 'active', balance_level = 'ok' WHERE account_id = 'cyd'",
-        {"account_balance"}, {"published_copy"},
+        {"account_balance", "accounts_as_stated"}, {"published_copy"},
     ),
     "a lot holds more than was bought": (
         "UPDATE finance.credit_lots SET token_amount = token_amount + 1 WHERE transaction_type = 'purchase'",
@@ -96,7 +96,7 @@ DEFECTS: dict[str, tuple[str, set[str], set[str]]] = {
     ),
     "a lot ends later": (
         "UPDATE finance.credit_lots SET expires_at = expires_at + INTERVAL 1 DAY WHERE expires_at IS NOT NULL",
-        {"block_hashes"}, ALWAYS,
+        {"block_hashes", "lots_as_stated"}, ALWAYS,
     ),
     "a burn lies elsewhere on the tape": (
         (f"UPDATE {MOVES} SET debit_from = debit_from + 1, debit_to = debit_to + 1"
@@ -105,7 +105,7 @@ DEFECTS: dict[str, tuple[str, set[str], set[str]]] = {
     ),
     "a burn happened before its lot": (
         f"UPDATE {MOVES} SET allocated_at = TIMESTAMPTZ '2020-01-01 00:00:00+00' WHERE kind = 'burn'",
-        {"lots"}, ALWAYS,
+        {"lots"}, {*ALWAYS, "periods"},
     ),
     "the same tokens are given back twice": (
         f"INSERT INTO {MOVES} SELECT * FROM {MOVES} WHERE kind = 'release' AND debit_from IS NOT NULL LIMIT 1",
@@ -133,15 +133,15 @@ DEFECTS: dict[str, tuple[str, set[str], set[str]]] = {
     ),
     "more is refunded than was paid": (
         f"{_RUN} UPDATE {LEDGER} SET amount_cents = -2000 WHERE transaction_type = 'refund'",
-        {"returned_money"}, {*ALWAYS, "account_balance"},
+        {"returned_money"}, {*ALWAYS, "account_balance", "credits_posted"},
     ),
     "a refund brings money in": (
         f"UPDATE {LEDGER} SET amount_cents = -amount_cents WHERE transaction_type = 'refund'",
-        {"signs", "account_balance"}, ALWAYS,
+        {"signs", "account_balance", "credits_posted"}, {*ALWAYS, "returned_money"},
     ),
     "money without a currency": (
         f"UPDATE {LEDGER} SET currency = NULL WHERE transaction_type = 'refund'",
-        {"signs"}, {*ALWAYS, "account_balance"},
+        {"signs"}, {*ALWAYS, "account_balance", "credits_posted"},
     ),
     "a price is not what its rule says": (
         (f"UPDATE {USAGE} SET total_tokens = total_tokens + 10, input_tokens = input_tokens + 10"
@@ -150,7 +150,7 @@ DEFECTS: dict[str, tuple[str, set[str], set[str]]] = {
     ),
     "the multiplier of the time is rewritten": (
         "UPDATE books.system_settings SET default_token_multiplier = 1 WHERE effective_from IS NULL",
-        {"recomputed_price"}, {"published_copy"},
+        {"recomputed_price", "dated_versions"}, {"published_copy"},
     ),
     "settings leave a gap": (
         "UPDATE books.system_settings SET effective_to = effective_to - INTERVAL 1 DAY WHERE effective_to IS NOT NULL",
@@ -183,7 +183,7 @@ DEFECTS: dict[str, tuple[str, set[str], set[str]]] = {
     "a second welcome": (
         (f"UPDATE {LEDGER} SET transaction_type = 'bonus', metadata = '{{\"welcome\":true}}'"
             " WHERE transaction_type = 'purchase' AND account_id = 'ada'"),
-        {"welcome_once"}, {*ALWAYS, "account_balance", "lots", "credits_posted"},
+        {"welcome_once"}, {*ALWAYS, "account_balance", "lots", "credits_posted", "accounts_as_stated"},
     ),
     "a correction names nothing": (
         f"UPDATE {LEDGER} SET corrects_transaction_id = uuid() WHERE transaction_type = 'correction'",
@@ -208,6 +208,47 @@ DEFECTS: dict[str, tuple[str, set[str], set[str]]] = {
     "a later version is rewritten": (
         "UPDATE books.usage_versions SET version = version + 1",
         {"block_hashes"}, ALWAYS,
+    ),
+    "the money of a refund is doubled": (
+        f"UPDATE {LEDGER} SET amount_cents = amount_cents * 2 WHERE transaction_type = 'refund'",
+        {"credits_posted", "account_balance"}, {*ALWAYS, "returned_money", "reconciliation_residual"},
+    ),
+    "a welcome is kept back": (
+        f"DELETE FROM {LEDGER} WHERE transaction_type = 'bonus' AND account_id = 'cyd'",
+        {"credits_posted"}, {*ALWAYS, "lots", "running_balance", "account_balance", "seals"},
+    ),
+    "a customer is another's": (
+        "UPDATE books.token_accounts SET stripe_customer_id = 'cus_other' WHERE account_id = 'ada'",
+        {"accounts_as_stated"}, {"published_copy"},
+    ),
+    "an account is blocked by nobody": (
+        "UPDATE books.token_accounts SET status = 'blocked' WHERE account_id = 'ada'",
+        {"accounts_as_stated"}, {"published_copy"},
+    ),
+    "a level hides that little is left": (
+        ("UPDATE books.token_accounts SET balance_level = CASE balance_level WHEN 'ok' THEN 'low' ELSE 'ok' END"
+            " WHERE account_id = 'ada'"),
+        {"accounts_as_stated"}, {"published_copy"},
+    ),
+    "a lot ranks before others": (
+        "UPDATE finance.credit_lots SET priority = priority - 1 WHERE transaction_type = 'purchase'",
+        {"lots_as_stated"}, ALWAYS,
+    ),
+    "a row stands in another month": (
+        f"UPDATE {LEDGER} SET period = '1999-09' WHERE transaction_type = 'expiry'",
+        {"periods"}, {*ALWAYS, "reconciliation_residual"},
+    ),
+    "a threshold is rewritten": (
+        "UPDATE books.system_settings SET low_balance_threshold = 7 WHERE effective_from IS NULL",
+        {"dated_versions"}, {"published_copy", "accounts_as_stated"},
+    ),
+    "a package gets cheaper": (
+        "UPDATE books.token_pricing SET price_cents = price_cents - 1 WHERE package_id = 'pro'",
+        {"dated_versions"}, {"published_copy"},
+    ),
+    "a posting is said to be of another kind": (
+        "UPDATE audit.postings SET kind = 'retry' WHERE posting_id = 2",
+        {"chain_of_heads"}, {"published_copy"},
     ),
     "an id stands twice": (
         (f"UPDATE {LEDGER} SET transaction_id = (SELECT transaction_id FROM {LEDGER} WHERE {FIRST_CHARGE})"

@@ -133,7 +133,7 @@ def test_any_delivery_gives_the_same_books(
         assert _books_of(Path(root) / "books", runs) == at_once
 
 
-def _account_books(root: Path, deliveries: Sequence[Sequence[Delivery]]) -> tuple[str, list[object]]:
+def _account_books(root: Path, deliveries: Sequence[Sequence[Delivery]]) -> tuple[str, list[tuple[object, ...]]]:
     """Content hash, and the columns of the account that its versions and purchases decide."""
     (root / "accounts").mkdir(parents=True)
     (root / "tollbook.toml").write_text(CONFIG, encoding="utf-8")
@@ -152,8 +152,7 @@ def _account_books(root: Path, deliveries: Sequence[Sequence[Delivery]]) -> tupl
 
 
 def test_versions_and_purchases_of_an_account_may_come_in_any_order(tmp_path: Path) -> None:
-    """The last version says all there is to say; the currency is that of the first purchase by time; a ledger row has
-    the workspace of its own time."""
+    """The last version says all; the currency is that of the first purchase by time; a row has its time's workspace."""
     older = account("alice") | {"workspace_id": "a", "user_id": "u9", "updated_at": f"{FIRST}T00:00:00Z"}
     newer = account("alice") | {"workspace_id": "b", "updated_at": f"{SECOND}T12:00:00Z"}
     purchases = [
@@ -167,6 +166,6 @@ def test_versions_and_purchases_of_an_account_may_come_in_any_order(tmp_path: Pa
     ]  # fmt: skip
     at_once = _account_books(tmp_path / "once", [files])
     assert at_once[1][:1] == [("alice", "b", "eur", 100)]
-    assert [row[1] for row in at_once[1] if row[0] is None] == ["a", "a", "a", "b"]  # type: ignore[index]
+    assert [row[1] for row in at_once[1] if row[0] is None] == ["a", "a", "a", "b"]
     assert _account_books(tmp_path / "forth", [[file] for file in files]) == at_once
     assert _account_books(tmp_path / "back", [[files[1], files[0]], [files[4]], [files[3]], [files[2]]]) == at_once

@@ -35,7 +35,7 @@ ANTI JOIN books.token_accounts USING (account_id)
 ORDER BY account_id;
 
 INSERT INTO books.account_heads
-SELECT account_id, 0, 0, 0, false, $posting_id
+SELECT account_id, 0, 0, 0, false, $posting_id, NULL
 FROM latest_versions
 ANTI JOIN books.account_heads USING (account_id)
 ORDER BY account_id;

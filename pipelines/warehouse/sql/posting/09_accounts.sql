@@ -17,5 +17,9 @@ UPDATE books.account_heads AS head SET
 FROM next_accounts AS fresh
 WHERE head.account_id = fresh.account_id;
 
-UPDATE books.account_heads SET welcomed = true
-WHERE account_id IN (SELECT account_id FROM due_welcomes);
+UPDATE books.account_heads AS head SET welcomed = true, welcome = CASE
+    WHEN NOT $books_welcome THEN 'app'
+    WHEN head.account_id IN (SELECT account_id FROM books.credits WHERE transaction_type = 'opening') THEN 'opening'
+    WHEN due.token_amount = 0 THEN 'none' ELSE 'bonus' END
+FROM due_welcomes AS due
+WHERE due.account_id = head.account_id;

@@ -106,7 +106,7 @@ COMMENT ON VIEW checks.unique_ids IS 'An event, a ledger row and a lot each have
 COMMENT ON COLUMN checks.unique_ids.table_name IS 'Table, as schema.table.';
 COMMENT ON COLUMN checks.unique_ids.id IS 'Id that stands more than once.';
 
-COMMENT ON VIEW checks.credits_posted IS 'Every credit record, admin entry and welcome bonus that came due is one ledger row with its tokens, and no such row has another origin; a refund that waits for its purchase is the one exception. Lists what breaks this; empty is a pass.';
+COMMENT ON VIEW checks.credits_posted IS 'Every credit record, admin entry and welcome bonus that came due is one ledger row with its tokens, money and time, and no such row has another origin; a refund that waits for its purchase is the one exception. Lists what breaks this; empty is a pass.';
 COMMENT ON COLUMN checks.credits_posted.transaction_id IS 'Id of the ledger row that should or should not be; NULL for an admin entry without one.';
 COMMENT ON COLUMN checks.credits_posted.account_id IS 'Account that is charged or credited.';
 COMMENT ON COLUMN checks.credits_posted.transaction_type IS 'Kind of ledger row.';

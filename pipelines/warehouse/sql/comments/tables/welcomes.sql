@@ -1,0 +1,1 @@
+COMMENT ON COLUMN books.account_heads.welcome IS 'What became of the account''s welcome when its time came: bonus, opening (it moved in with a balance), app (the app''s own records carry it) or none; NULL: not yet.';
