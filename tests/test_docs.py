@@ -38,6 +38,7 @@ OUTER = {
     "admin_journal",
     "stripe_files",
     "kept_objects",
+    "dated_versions",
     "block_hashes",
     "chain_of_heads",
     "published_copy",
