@@ -56,12 +56,14 @@ def views_stand(connection: duckdb.DuckDBPyConnection) -> bool:
 
 _OWN_VIEWS = "FROM duckdb_views() WHERE database_name = current_database() AND NOT internal AND NOT temporary"
 
-# DuckDB writes a view down with other brackets, and other orders of EXCLUDE lists, whenever the file is read again:
-# only the words and signs of a view are the same for ever. `verify` compares the copy's views exactly.
+# DuckDB writes a view down with other brackets, and other orders of EXCLUDE lists, whenever the file is read again, and
+# older storage leaves NOT MATERIALIZED out: only the other words and signs of a view are the same for ever. `verify`
+# compares the copy's views exactly.
 _STANDING = rf"""
 SELECT coalesce(sha256(string_agg(
     concat_ws(chr(31), schema_name, view_name,
-        list_aggregate(list_sort(regexp_extract_all(sql, '\w+|[^\w\s();]')), 'string_agg', ' '), comment),
+        list_aggregate(list_sort(regexp_extract_all(
+            regexp_replace(sql, 'NOT MATERIALIZED', '', 'g'), '\w+|[^\w\s();]')), 'string_agg', ' '), comment),
     chr(30) ORDER BY schema_name, view_name)), '')
 {_OWN_VIEWS}
 """
