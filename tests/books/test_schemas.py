@@ -68,6 +68,7 @@ def good_files() -> dict[str, list[str]]:
     """Files of every kind that the loaders take."""
     templates = files("pipelines.books") / "templates"
     demo = files("pipelines.demo") / "templates"
+    shown = (ROOT / "docs/rates.md").read_text("utf-8").split("```toml\n")[1].split("```")[0]
     examples = sorted((ROOT / "docs/examples").rglob("*.toml"))
     profiles = [
         (files("pipelines.intake") / f"profiles/{name}.toml").read_text("utf-8") for name in built_in_profiles()
@@ -77,7 +78,12 @@ def good_files() -> dict[str, list[str]]:
             commented_config("Books", date(2026, 9, 1)),
             *(path.read_text("utf-8") for path in examples if path.name == "tollbook.toml"),
         ],
-        "rates": [(templates / "rates.toml").read_text("utf-8"), (demo / "rates.toml").read_text("utf-8"), EVERY_KIND],
+        "rates": [
+            (templates / "rates.toml").read_text("utf-8"),
+            (demo / "rates.toml").read_text("utf-8"),
+            EVERY_KIND,
+            shown,
+        ],
         "packages": [(place / "packages.toml").read_text("utf-8") for place in (templates, demo)],
         "profile": profiles + [path.read_text("utf-8") for path in examples if path.parent.name == "profiles"],
     }
