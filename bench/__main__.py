@@ -6,8 +6,10 @@ import argparse
 
 from bench import ingest, lookups, rerate, simulate, startup, stripe_sync, traces
 from bench.measure import print_machine
+from bench.recon import million
 
 MEASUREMENTS = {
+    "recon": million.run,
     "startup": startup.run,
     "ingest": ingest.run,
     "lookups": lookups.run,

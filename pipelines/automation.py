@@ -14,6 +14,7 @@ import duckdb
 from pipelines.assets.payments import STRIPE_TABLES, StripeConfig
 from pipelines.assets.posting import PostingConfig
 from pipelines.assets.publishing import PUBLISHED
+from pipelines.assets.reconciliation import RECONCILIATION
 from pipelines.assets.tables import TABLES
 from pipelines.billing import configured_sources, staged_objects
 from pipelines.books import clock
@@ -32,12 +33,12 @@ _VERIFICATION = dg.AssetSelection.checks(*verification_keys())
 
 billing_job = dg.define_asset_job(
     "billing",
-    selection=dg.AssetSelection.assets(*TABLES, PUBLISHED) - _VERIFICATION,
-    description="Bill a range of dates, then bring the published copy forward. `tollbook run` runs this job.",
+    selection=dg.AssetSelection.assets(*TABLES, RECONCILIATION, PUBLISHED) - _VERIFICATION,
+    description="Bill a range of dates, reconcile, bring the published copy forward. `tollbook run` runs this job.",
 )
 stripe_job = dg.define_asset_job(
     "stripe_sync",
-    selection=dg.AssetSelection.assets(*STRIPE_TABLES),
+    selection=dg.AssetSelection.assets(*STRIPE_TABLES, RECONCILIATION),
     description="Bring Stripe's objects forward and publish. `tollbook stripe sync` does the same.",
 )
 verification_job = dg.define_asset_job(

@@ -8,6 +8,7 @@ from pipelines.assets.inputs import input_specs
 from pipelines.assets.payments import stripe_assets
 from pipelines.assets.posting import posting_assets
 from pipelines.assets.publishing import published_books_asset
+from pipelines.assets.reconciliation import reconciliation_asset
 from pipelines.automation import (
     billing_daily,
     billing_job,
@@ -29,6 +30,7 @@ def definitions(start: date, through: date | None = None, observer: Observer | N
             *input_specs(),
             posting_assets(billing_dates(start, through)),
             stripe_assets(),
+            reconciliation_asset(),
             published_books_asset(),
         ],
         asset_checks=[full_verification()],

@@ -13,7 +13,9 @@ PUBLISHED = dg.AssetKey(["published_books"])
 def published_books_asset() -> dg.AssetsDefinition:
     """The asset of the published copy."""
 
-    @dg.asset(key=PUBLISHED, deps=list(TABLES), kinds={"duckdb"}, group_name="published")
+    @dg.asset(
+        key=PUBLISHED, deps=[*TABLES, dg.AssetKey(["recon", "summary"])], kinds={"duckdb"}, group_name="published"
+    )
     def published_books(books: BooksResource, observer: dg.ResourceParam[Observer]) -> dg.MaterializeResult[None]:
         """The published copy: one DuckDB file with every table and check view, always one whole posting.
 

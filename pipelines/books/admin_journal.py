@@ -1,4 +1,4 @@
-"""What an administrator did by hand: grants, deductions, blocks, unblocks, and changes of rates.toml and packages.toml.
+"""What was done by hand: grants, deductions, blocks, credits booked for a break, changes of rates.toml, packages.toml.
 
 An input of the books, never rewritten.
 """
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 AdminAction = Literal["grant", "deduct", "block", "unblock"]
 ADMIN_ACTIONS: tuple[AdminAction, ...] = get_args(AdminAction)
 ChangeAction = Literal["settings", "packages"]
+BookAction = Literal["book"]
 TOKENS_MAX = 10**15
 TEXT_LENGTH_MAX = 512
 
@@ -37,24 +38,45 @@ class FileChange(TypedDict):
     sha256_after: str
 
 
+class BookedCredit(TypedDict):
+    """A credit record that was booked to settle a break; the next posting takes it like one of the app's.
+
+    Money in signed minor units, `occurred_at` UTC text; `source_credit_id` is the record that it names.
+    """
+
+    break_id: str
+    credit_id: str
+    transaction_type: str
+    token_amount: int
+    amount_cents: int | None
+    currency: str | None
+    package_id: str | None
+    stripe_payment_intent_id: str | None
+    stripe_charge_id: str | None
+    stripe_refund_id: str | None
+    source_credit_id: str | None
+    occurred_at: str
+
+
 @dataclass(frozen=True, slots=True)
 class AdminEntry:
     """One entry. `token_amount` is above zero for grant and deduct (the action is the sign), None for the others.
 
     `at` is UTC text with microseconds; `hash` is the entry's hash in the chain. A change of a file has no account and
-    moves nothing in the ledger; only it has a `change`.
+    moves nothing in the ledger; only it has a `change`. A booked `credit` says all that its ledger row will say.
     """
 
     seq: int
     id: str
     at: str
     actor: str
-    action: AdminAction | ChangeAction
+    action: AdminAction | ChangeAction | BookAction
     account_id: str | None
     token_amount: int | None
     reason: str
     hash: str
     change: FileChange | None = None
+    credit: BookedCredit | None = None
 
 
 class AdminJournal:
@@ -87,6 +109,13 @@ class AdminJournal:
         require_signed(actor, reason)
         payload: dict[str, Any] = {"actor": actor, "action": action, "account_id": None, "reason": reason}
         return self._entry(self.log.append({**payload, "token_amount": None, "change": dict(change)}))
+
+    def append_credit(self, *, actor: str, account_id: str, reason: str, credit: BookedCredit) -> AdminEntry:
+        """Append an entry for a credit that settles a break; as `append`."""
+        require_signed(actor, reason)
+        _require_text("account", account_id)
+        payload: dict[str, Any] = {"actor": actor, "action": "book", "account_id": account_id, "reason": reason}
+        return self._entry(self.log.append({**payload, "token_amount": None, "credit": dict(credit)}))
 
     def read(self, up_to_seq: int | None = None) -> tuple[AdminEntry, ...]:
         """Return the entries in order, or those up to a seq, after the whole chain was verified."""

@@ -210,6 +210,26 @@ class Prices(Section):
     )
 
 
+class StripeScope(Section):
+    """[stripe.scope]: which payments are token sales; all of them while it says nothing."""
+
+    metadata_key: Text | None = _key(None, "text of 1 to 200 characters", "Metadata key that marks a token sale.")
+    metadata_value: Text | None = _key(None, "text of 1 to 200 characters", "Value that it must have; any without.")
+    prices: list[Text] = _key([], "a list of texts", "Prices of token packages.")
+    products: list[Text] = _key([], "a list of texts", "Products of token packages.")
+    customers: list[Text] = _key([], "a list of texts", "Customers that buy nothing else.")
+
+
+class StripeFeeBand(Section):
+    """A value of [stripe.fee_bands]: what a payment method may cost."""
+
+    min_bp: Annotated[int, Field(ge=0, le=10_000)] = _key(
+        ..., "a whole number from 0 to 10000", "Least share of the amount, in hundredths of a percent."
+    )
+    max_bp: Annotated[int, Field(ge=0, le=10_000)] = _key(..., "a whole number from 0 to 10000", "Largest share.")
+    fixed: Annotated[int, Field(ge=0, le=1_000_000)] = _key(0, "minor units", "Fixed part of the fee.")
+
+
 class Stripe(Section):
     """[stripe]: the payment side. Off while the table is absent."""
 
@@ -232,6 +252,26 @@ class Stripe(Section):
     api_base: Annotated[str, AfterValidator(_loopback)] | None = _key(
         None, 'an address of this machine such as "http://127.0.0.1:8080"', "A double of Stripe, for tests and demos."
     )
+    scope: StripeScope = _key(
+        StripeScope(),
+        "a table",
+        "Which payments are token sales: metadata_key, metadata_value, prices, products, customers.",
+    )
+    amount_tolerance: Annotated[int, Field(ge=0, le=1_000_000)] = _key(
+        0, "minor units", "Difference of a purchase that is a variance and no break."
+    )
+    stale_hours: Annotated[int, Field(ge=1, le=10_000)] = _key(
+        36, "a whole number from 1 to 10000", "Age at which the extract is stale, in `api` mode."
+    )
+    currency_exponents: dict[str, Annotated[int, Field(ge=0, le=3)]] = _key(
+        {}, "a table of currency = decimals", "Decimals of currencies where you know better, such as ugx = 0."
+    )
+    fee_bands: dict[str, StripeFeeBand] = _key(
+        {},
+        "a table such as card = {min_bp = 250, max_bp = 350, fixed = 30}",
+        "Expected fees by method, or `method/COUNTRY`.",
+    )
+    bank_path: RelativePath | None = _key(None, A_PATH, "Glob of the bank's statements, such as bank/*.csv.")
 
 
 class Engine(Section):

@@ -58,6 +58,11 @@ class BooksFolder:
         return self.journal / "admin.jsonl"
 
     @property
+    def recon_journal(self) -> Path:
+        """Overrides of breaks, and when each break was seen first."""
+        return self.journal / "recon.jsonl"
+
+    @property
     def posting_log(self) -> Path:
         """What each posting took, and its head."""
         return self.journal / "postings.jsonl"

@@ -18,6 +18,8 @@ from pipelines.cli import (
     prices,
     profile,
     quarantine,
+    recon,
+    reconcile,
     run,
     settings,
     simulate,
@@ -76,7 +78,7 @@ def options(
     context.obj = Invocation(books, env, Output(as_json=as_json, quiet=quiet, log_format=log_format))
 
 
-for module in (demo, init, doctor, status, run, explain, simulate, sql, verify, ui):
+for module in (demo, init, doctor, status, run, explain, simulate, sql, verify, ui, reconcile):
     app.command(module.NAME)(module.command)
-for group in (accounts, admin, packages, prices, profile, quarantine, settings, stripe):
+for group in (accounts, admin, packages, prices, profile, quarantine, settings, stripe, recon):
     app.add_typer(group.group, name=group.NAME)

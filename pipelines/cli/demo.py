@@ -64,6 +64,7 @@ def command(
     """
     from pipelines.books.folder import BooksFolder
     from pipelines.cli.billing_run import billed
+    from pipelines.cli.reconcile import look
     from pipelines.demo import planted, write_world
 
     invocation = of(context)
@@ -72,18 +73,19 @@ def command(
     folder = BooksFolder(directory.resolve())
     with _clock_after(date.fromisoformat(plan.last_date)):
         summaries = _bill(invocation, folder, plan)
-    result = billed(folder, summaries)
+    result, reconciled = billed(folder, summaries), look(folder)
     found, top = _look(folder, planted(plan))
     document = {
         "folder": folder.root,
         "seed": seed,
         "rows": rows,
         **result.to_json(),
+        "reconciliation": reconciled,
         "top_accounts": [dict(zip(_TOP_COLUMNS, row, strict=True)) for row in top],
         "planted": [item.to_json() for item in found],
         "all_found": all(item.equal for item in found),
     }
-    invocation.output.result(document, lambda page: _show(page, folder, result, top, found))
+    invocation.output.result(document, lambda page: _show(page, folder, result, reconciled, top, found))
     if not all(item.equal for item in found):
         raise typer.Exit(RUN_FAILED)
 
@@ -125,8 +127,14 @@ def _look(folder: BooksFolder, kinds: Sequence[PlantedKind]) -> tuple[list[Found
 
 
 def _show(
-    page: Page, folder: BooksFolder, result: Billed, top: Sequence[tuple[Any, ...]], found: Sequence[Found]
+    page: Page,
+    folder: BooksFolder,
+    result: Billed,
+    reconciled: dict[str, Any],
+    top: Sequence[tuple[Any, ...]],
+    found: Sequence[Found],
 ) -> None:
+    from pipelines.cli import reconcile
     from pipelines.cli.billing_run import show_figures, show_lines
 
     show_lines(page, result)
@@ -134,6 +142,7 @@ def _show(
     page.heading("Busiest accounts")
     right = [Column(name.capitalize(), right=True) for name in ("balance", "tokens used", "tokens purchased")]
     page.table(["Account", "Status", *right], top)
+    reconcile.show(page, reconciled)
     page.heading("Planted and found")
     page.table(
         ["Kind", Column("Planted", right=True), Column("Found", right=True), "", Column("Where", wrap=True)],
@@ -154,6 +163,7 @@ def _show(
     page.line(f"  tollbook --books {name} status")
     page.line(f"  tollbook --books {name} verify")
     page.line(f"  tollbook --books {name} quarantine list")
+    page.line(f"  tollbook --books {name} recon list")
     page.line(f'  tollbook --books {name} sql -c "FROM books.token_accounts"')
     page.line(f"  tollbook --books {name} ui")
 

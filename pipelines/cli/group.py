@@ -13,7 +13,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Begin": ("demo", "init", "profile", "doctor"),
     "Bill": ("status", "run", "quarantine", "admin"),
     "Price": ("settings", "packages", "prices", "explain", "simulate"),
-    "Reconcile": ("stripe",),
+    "Reconcile": ("stripe", "reconcile", "recon"),
     "Look": ("accounts", "sql", "verify", "ui"),
 }
 """The verbs by what people want, in the order of a first week."""

@@ -30,6 +30,21 @@ _QUARANTINE_NOTES = {
     "unknown_account": "calls of customers that the app never named",
     "unknown_operation": "a word for no operation",
 }
+_BREAK_NOTES = {
+    "amount_mismatch": "a coupon that only Stripe knows",
+    "auto_recharge_failed_streak": "three declines in a row",
+    "credit_without_payment": "a purchase whose PaymentIntent nobody has",
+    "dispute_opened_not_held": "a dispute took the money, the tokens stayed",
+    "duplicate_credit": "one payment, two purchases",
+    "inquiry_open": "a bank asks",
+    "payment_not_credited": "paid, and no purchase",
+    "payout_failed": "the bank sent a payout back",
+    "payout_not_itemised": "a payout by hand",
+    "refund_not_recorded": "a refund that the ledger does not know",
+    "refund_pending_stale": "pending for weeks",
+    "stripe_fee_unallocated": "Stripe's monthly fee",
+    "timing_cutoff": "paid in August, credited in September",
+}
 
 
 @dataclass(frozen=True)
@@ -44,7 +59,15 @@ class PlantedKind:
 
 def planted(plan: Plan) -> list[PlantedKind]:
     """Every kind of a plan. Queries hold on the books after the plan's last billing date was posted."""
-    return [*_lines(plan), *_quarantined(plan), *_files(plan), *_calls(plan), *_ledger(plan), *_accounts(plan)]
+    return [
+        *_lines(plan),
+        *_quarantined(plan),
+        *_files(plan),
+        *_calls(plan),
+        *_ledger(plan),
+        *_accounts(plan),
+        *_breaks(plan),
+    ]
 
 
 def _lines(plan: Plan) -> list[PlantedKind]:
@@ -173,6 +196,24 @@ def _accounts(plan: Plan) -> list[PlantedKind]:
     return [
         PlantedKind("suspended accounts", plan.suspended_accounts, "more used than ever credited", suspended),
         PlantedKind("accounts with the expected balance", plan.accounts, "every account", balances),
+    ]
+
+
+def _breaks(plan: Plan) -> list[PlantedKind]:
+    query = "SELECT count(*) FROM recon.breaks WHERE state IN ('break', 'timing') AND code = '{}'"
+    left = "SELECT count(*) FROM recon.bridge WHERE line = 'residual' AND amount <> 0"
+    return [
+        *(
+            PlantedKind(f"break: {code}", count, _BREAK_NOTES[code], query.format(code))
+            for code, count in plan.breaks.items()
+        ),
+        PlantedKind(
+            "breaks in all",
+            sum(plan.breaks.values()),
+            "ledger, stripe/*.jsonl",
+            "SELECT count(*) FROM recon.breaks WHERE state IN ('break', 'timing')",
+        ),
+        PlantedKind("bridges that leave something over", 0, "ledger to Stripe to payouts", left),
     ]
 
 

@@ -54,3 +54,4 @@ class Plan:
     refunded_tokens: int
     expired_tokens: int
     balances: dict[str, int]
+    breaks: dict[str, int]

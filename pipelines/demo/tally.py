@@ -67,8 +67,8 @@ class Tally:
             counts["billable"] += tokens
             self._treasury.spend(call.account_id, tokens, call.occurred_ms)
 
-    def plan(self, seed: int, rows: int) -> Plan:
-        """Close the count; the expiring bonus goes here."""
+    def plan(self, seed: int, rows: int, breaks: dict[str, int]) -> Plan:
+        """Close the count; the expiring bonus goes here. `breaks` are those planted in the payments, by code."""
         treasury, counts = self._treasury, self._counts
         expired = treasury.expire()
         dispositions = ("accepted", "duplicate", "conflict", "ignored", "quarantined", "blank")
@@ -112,4 +112,5 @@ class Tally:
             refunded_tokens=-treasury.totals["refund"],
             expired_tokens=expired,
             balances=dict(treasury.balances),
+            breaks=breaks,
         )

@@ -14,6 +14,7 @@ from pipelines.demo.credits import Treasury
 from pipelines.demo.dates import FileSlot, file_slots
 from pipelines.demo.dice import Dice
 from pipelines.demo.folder import prepare_folder
+from pipelines.demo.payments import Till
 from pipelines.demo.tally import Tally
 from pipelines.demo.usage_app import app_line
 from pipelines.demo.usage_gateway import gateway_line
@@ -59,7 +60,8 @@ class _World:
         regulars: tuple[Account, ...] = tuple(account for account in self._accounts if account.regular)
         self._callers = Callers(regulars, Dice(seed))
         self._faults = fault.Faults(self._accounts, self._callers)
-        self._treasury = Treasury(self._accounts)
+        self._till = Till(seed, self._accounts)
+        self._treasury = Treasury(self._accounts, self._till)
         self._tally = Tally(self._treasury)
         self._secret = (folder / "demo-secret.txt").read_bytes().strip()
 
@@ -76,7 +78,8 @@ class _World:
         write_lines(self._folder / "accounts/accounts.jsonl", account_lines(self._accounts))
         for path, lines in self._treasury.files().items():
             write_lines(self._folder / path, lines)
-        return self._tally.plan(self._seed, self._rows)
+        self._till.close(self._folder / "stripe")
+        return self._tally.plan(self._seed, self._rows, dict(sorted(self._till.planted.items())))
 
     def _shares(self) -> Iterator[tuple[FileSlot, int]]:
         # One ordinary call a file, so that no two files are equal, and the others by the hours that a file covers.

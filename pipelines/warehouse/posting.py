@@ -26,11 +26,13 @@ from pipelines.warehouse.quarantine import keep_raw_records, load_raw_records
 from pipelines.warehouse.rate_versions import keep_rates
 from pipelines.warehouse.script import roll_back, rows, run_script, scalar
 from pipelines.warehouse.sealing import seal
+from pipelines.warehouse.sql import sql_text
 from pipelines.warehouse.versions import keep_packages, keep_settings
 
 if TYPE_CHECKING:
     import duckdb
 
+    from pipelines.books.admin_journal import AdminEntry
     from pipelines.intake.found import FoundFile
 
 __all__ = ["ChangedInputError", "PostingInputs", "PostingSummary", "post"]
@@ -177,9 +179,21 @@ def _keep_actions(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) 
                 "reason": entry.reason,
                 "entry_hash": entry.hash,
                 "posting_id": inputs.posting_id,
-                "change": None if entry.change is None else json.dumps(entry.change, sort_keys=True),
+                "change": _said(entry),
             },
         )
+        if entry.credit is not None:
+            connection.execute(
+                sql_text("posting/book_credit.sql"),
+                {**entry.credit, "account_id": entry.account_id, "actor": entry.actor, "reason": entry.reason,
+                    "seq": entry.seq, "posting_id": inputs.posting_id},
+            )  # fmt: skip
+
+
+def _said(entry: AdminEntry) -> str | None:
+    """What an entry says beyond its own columns, as JSON."""
+    said = entry.change if entry.change is not None else entry.credit
+    return None if said is None else json.dumps(said, sort_keys=True)
 
 
 def _read(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> None:

@@ -65,7 +65,8 @@ class Terms:
     """All that decides what a run finds, beside the tables.
 
     `as_of`: nothing later is seen, and ages are measured there. `account` and `livemode`: None takes those of most
-    balance transactions. Scope lists left empty select everything. `bank`: None when no statement is configured.
+    balance transactions. Scope lists left empty select everything. `first_seen` is the memory of
+    earlier runs, by break. `bank`: None when no statement is configured.
     """
 
     as_of: datetime
@@ -83,6 +84,7 @@ class Terms:
     exponents: Mapping[str, int] = field(default_factory=dict)
     fee_bands: Sequence[FeeBand] = ()
     overrides: Sequence[Override] = ()
+    first_seen: Mapping[str, datetime] = field(default_factory=dict)
     bank: Sequence[BankLine] | None = None
 
 
@@ -187,6 +189,8 @@ def _hand_over_words(connection: duckdb.DuckDBPyConnection, terms: Terms) -> Non
             if item.seq not in known
         ],
     )
+    remembered = {name for (name,) in rows(connection, "SELECT break_id FROM recon.first_seen")}
+    _fill(connection, "recon.first_seen", [item for item in terms.first_seen.items() if item[0] not in remembered])
     connection.execute("DELETE FROM recon.bank_lines")
     _fill(
         connection,

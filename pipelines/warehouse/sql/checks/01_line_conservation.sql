@@ -14,7 +14,7 @@ WITH first_reading AS (
     SELECT file_id, count(*) AS records
     FROM (
         SELECT file_id FROM books.usage_current
-        UNION ALL SELECT file_id FROM books.credits
+        UNION ALL SELECT file_id FROM books.credits WHERE source <> 'journal'
         UNION ALL SELECT file_id FROM books.account_versions WHERE file_id IS NOT NULL
     ) AS places GROUP BY file_id
 )

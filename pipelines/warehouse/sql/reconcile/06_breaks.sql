@@ -10,7 +10,7 @@ SELECT
     judged.code, judged.group_key AS subject,
     CASE WHEN is_tolerated THEN 'matched_with_variance' WHEN is_waiting THEN 'expected' ELSE 'break' END AS state,
     period.period, judged.currency, judged.residual AS residual_amount, abs(judged.residual) AS amount_at_stake,
-    coalesce(judged.account_id, owner.account_id) AS account_id, judged.transaction_id,
+    coalesce(judged.account_id, charge.stated_account, owner.account_id) AS account_id, judged.transaction_id,
     CASE WHEN judged.kind = 'payment' THEN intent.payment_intent_id
         ELSE coalesce(refund.payment_intent_id, dispute.payment_intent_id) END AS payment_intent_id,
     coalesce(charge.charge_id, refund.charge_id, dispute.charge_id) AS charge_id,
@@ -24,7 +24,8 @@ FROM judged
 LEFT JOIN (SELECT group_key, min(period) AS period FROM carried GROUP BY group_key) AS period USING (group_key)
 LEFT JOIN own_intents AS intent ON judged.kind = 'payment' AND intent.payment_intent_id = judged.group_key
 LEFT JOIN (
-    SELECT payment_key, max(charge_id) AS charge_id, max(customer_id) AS customer_id FROM movement
+    SELECT payment_key, max(charge_id) AS charge_id, max(customer_id) AS customer_id,
+        max(stated_account) AS stated_account FROM movement
     SEMI JOIN judged ON judged.group_key = movement.payment_key WHERE kind = 'charge' GROUP BY payment_key
 ) AS charge ON judged.kind = 'payment' AND charge.payment_key = judged.group_key
 LEFT JOIN (SELECT customer_id, min(account_id) AS account_id FROM owner GROUP BY customer_id) AS owner

@@ -147,8 +147,7 @@ SELECT 'refund_pending_stale' AS code, refund_id AS subject, 'break' AS state, N
     payment_intent_id, charge_id, refund_id, created AS occurred_at, pending_reason AS note
 FROM own_refunds, recon.parameters AS terms
 WHERE status IN ('pending', 'requires_action') AND created <= terms.as_of - to_seconds($refund_pending_seconds)
-  AND balance_transaction_id IS NULL
-  AND refund_id NOT IN (SELECT group_key FROM judged WHERE code IS NOT NULL);
+  AND refund_id NOT IN (SELECT group_key FROM judged WHERE code = 'refund_pending_stale');
 
 INSERT INTO finding BY NAME
 SELECT 'inquiry_open' AS code, dispute_id AS subject, 'break' AS state, NULL AS period, currency, amount AS amount_at_stake,

@@ -1,6 +1,6 @@
 -- Stage D and what lies beyond: payouts against their items, the bank, and money that no payout took.
 CREATE OR REPLACE TEMP TABLE paid_out AS
-SELECT bt.balance_transaction_id, bt.currency, bt.net, bt.available_on, bt.status, bt.reporting_category, bt.created, item.payout_id
+SELECT bt.balance_transaction_id, bt.currency, bt.net, bt.available_on, bt.status, bt.reporting_category, bt.source_id, bt.created, item.payout_id
 FROM own_transactions AS bt
 LEFT JOIN own_items AS item USING (balance_transaction_id);
 
@@ -11,7 +11,8 @@ SELECT payout.*, coalesce(items.net, 0) AS items_net, coalesce(items.items, 0) A
 FROM own_payouts AS payout
 LEFT JOIN (
     SELECT payout_id, sum(net) AS net, count(*) AS items FROM paid_out
-    WHERE payout_id IS NOT NULL AND reporting_category NOT IN ('payout', 'payout_reversal') GROUP BY payout_id
+    -- All but the payout itself: what an earlier one gave back is paid out again.
+    WHERE payout_id IS NOT NULL AND source_id IS DISTINCT FROM payout_id GROUP BY payout_id
 ) AS items USING (payout_id);
 
 INSERT INTO finding BY NAME

@@ -62,3 +62,46 @@ COMMENT ON VIEW checks.match_groups IS 'Every money row that Stripe settles and 
 COMMENT ON COLUMN checks.match_groups.id IS 'Ledger row or movement.';
 COMMENT ON COLUMN checks.match_groups.rows_and_movements IS 'How often it is there.';
 COMMENT ON COLUMN checks.match_groups.places IS 'How often it stands in a group.';
+
+COMMENT ON VIEW recon.balance_drift IS 'The books against the app''s own balance of each account that states one, with what the app may not know of.';
+COMMENT ON COLUMN recon.balance_drift.account_id IS 'Account.';
+COMMENT ON COLUMN recon.balance_drift.stated_at IS 'UTC instant for which the app states the balance.';
+COMMENT ON COLUMN recon.balance_drift.reported_balance IS 'Tokens as the app says.';
+COMMENT ON COLUMN recon.balance_drift.books_balance IS 'Tokens of the books up to that instant, by occurred_at.';
+COMMENT ON COLUMN recon.balance_drift.drift IS 'App less books.';
+COMMENT ON COLUMN recon.balance_drift.expired IS 'Tokens that expired in the books: the drift if the app does not know.';
+COMMENT ON COLUMN recon.balance_drift.welcome IS 'Welcome bonus of the books, negative: the drift if the app gave none.';
+COMMENT ON COLUMN recon.balance_drift.by_hand IS 'Net of entries by hand, negative: the drift if the app does not know them.';
+COMMENT ON COLUMN recon.balance_drift.corrected IS 'Net of corrections, negative: the drift if the app does not know them.';
+COMMENT ON COLUMN recon.balance_drift.price_difference IS 'Tokens that the app charged less than the books for the same calls.';
+COMMENT ON COLUMN recon.balance_drift.held IS 'Tokens that the app charged for calls without a price here, negative.';
+COMMENT ON COLUMN recon.balance_drift.cause IS 'The cause that comes to the whole drift; none, several of these, or unexplained.';
+
+COMMENT ON VIEW recon.ledger_payouts IS 'From a ledger row to the bank: movement, fee and payout.';
+COMMENT ON COLUMN recon.ledger_payouts.transaction_id IS 'Ledger row.';
+COMMENT ON COLUMN recon.ledger_payouts.account_id IS 'Account.';
+COMMENT ON COLUMN recon.ledger_payouts.group_key IS 'Group of recon.matches.';
+COMMENT ON COLUMN recon.ledger_payouts.ledger_amount IS 'Money of the row in minor units.';
+COMMENT ON COLUMN recon.ledger_payouts.ledger_currency IS 'Its currency.';
+COMMENT ON COLUMN recon.ledger_payouts.balance_transaction_id IS 'Balance transaction that it is matched with.';
+COMMENT ON COLUMN recon.ledger_payouts.settled_amount IS 'Its amount in settlement currency.';
+COMMENT ON COLUMN recon.ledger_payouts.fee IS 'What Stripe kept of it.';
+COMMENT ON COLUMN recon.ledger_payouts.net IS 'What came to the balance.';
+COMMENT ON COLUMN recon.ledger_payouts.settlement_currency IS 'Settlement currency.';
+COMMENT ON COLUMN recon.ledger_payouts.available_on IS 'UTC day from which it may be paid out.';
+COMMENT ON COLUMN recon.ledger_payouts.payout_id IS 'Payout that carried it; NULL: none yet.';
+COMMENT ON COLUMN recon.ledger_payouts.payout_status IS 'Status of that payout.';
+COMMENT ON COLUMN recon.ledger_payouts.arrival_date IS 'Day on which the bank has it.';
+
+COMMENT ON VIEW recon.provider_usage IS 'Calls of the books against the provider''s usage report, by UTC day, provider and model.';
+COMMENT ON COLUMN recon.provider_usage.usage_date IS 'UTC day.';
+COMMENT ON COLUMN recon.provider_usage.provider IS 'Provider.';
+COMMENT ON COLUMN recon.provider_usage.model IS 'Model in lower case, without a provider before it.';
+COMMENT ON COLUMN recon.provider_usage.reported_input_tokens IS 'Input tokens of the report.';
+COMMENT ON COLUMN recon.provider_usage.books_input_tokens IS 'Input tokens of the books.';
+COMMENT ON COLUMN recon.provider_usage.reported_output_tokens IS 'Output tokens of the report.';
+COMMENT ON COLUMN recon.provider_usage.books_output_tokens IS 'Output tokens of the books.';
+COMMENT ON COLUMN recon.provider_usage.reported_requests IS 'Requests of the report; NULL where it states none.';
+COMMENT ON COLUMN recon.provider_usage.books_requests IS 'Calls in the books.';
+COMMENT ON COLUMN recon.provider_usage.failed_requests IS 'Of these, calls that failed.';
+COMMENT ON COLUMN recon.provider_usage.finding IS 'equal, or in which way the two differ.';

@@ -1,0 +1,116 @@
+"""The reconciliation in the graph: one operation compares what was posted with what Stripe says."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from pipelines.assets.payments import STRIPE_TABLES
+from pipelines.assets.publishing import PUBLISHED
+from pipelines.assets.tables import TOKEN_ACCOUNTS, TOKEN_TRANSACTIONS, column_schema
+from pipelines.billing import OpenBooks, publish_books
+from pipelines.books.config import load_config
+from pipelines.metadata import preview
+from pipelines.payments.load import load_objects
+from pipelines.reconciliation import reconcile_opened
+from pipelines.resources import BooksResource, Observer
+
+RECONCILIATION = dg.AssetKey(["recon", "summary"])
+NO_RESIDUAL, NO_GRAVE_BREAK = "residual_is_zero", "no_grave_break"
+
+_BREAKS = """
+SELECT code, severity, count(*) AS items, sum(residual_amount)::BIGINT AS residual, any_value(resolution) AS resolution
+FROM recon.breaks WHERE state = 'break' GROUP BY code, severity
+ORDER BY list_position(['critical', 'high', 'med', 'low', 'info'], severity), code
+"""
+_GRAVE = "SELECT count(*) FROM recon.breaks WHERE state = 'break' AND severity IN ('high', 'critical')"
+
+
+def reconciliation_asset() -> dg.AssetsDefinition:
+    """The asset of the reconciliation, with its two checks."""
+
+    @dg.asset(
+        key=RECONCILIATION,
+        deps=[TOKEN_TRANSACTIONS, TOKEN_ACCOUNTS, *STRIPE_TABLES],
+        kinds={"duckdb", "stripe"},
+        group_name="reconciliation",
+        check_specs=[
+            dg.AssetCheckSpec(
+                NO_RESIDUAL,
+                asset=RECONCILIATION,
+                blocking=True,
+                description="Ledger total + carrier lines = Stripe total, and so for the other three stages.",
+            ),
+            dg.AssetCheckSpec(
+                NO_GRAVE_BREAK,
+                asset=RECONCILIATION,
+                description="No open break of high or critical severity; `tollbook recon list` names them.",
+            ),
+        ],
+        metadata={
+            "dagster/column_schema": column_schema("recon.summary"),
+            "dagster/table_name": "tollbook.recon.summary",
+        },
+    )
+    def reconciliation(
+        context: dg.AssetExecutionContext, books: BooksResource, observer: dg.ResourceParam[Observer]
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        """Ledger against Stripe by period and currency, to the minor unit, as of the last billing date.
+
+        Every money row and every movement of a sale stands in one match group; what a group does not come to is carried
+        by one line with one code. `recon.breaks` has what is wrong, `recon.bridge` the bridges of all four stages.
+        """
+        if load_config(books.folder(), books.env or None).stripe.mode == "off":
+            yield _nothing('[stripe] mode is "off"')
+            return
+        with books.open("reconcile", observer.now) as opened:
+            if opened.last_date() is None:
+                yield _nothing("nothing was posted yet")
+                return
+            if opened.config.stripe.mode == "files":
+                load_objects(opened.connection, opened.folder, opened.config, now=observer.now, on_lines=_unheard)
+            yield _reconcile(opened)
+            selected = context.run.asset_selection
+            if selected and PUBLISHED not in selected:
+                publish_books(opened)
+
+    return reconciliation
+
+
+def _unheard(_lines: int) -> None:
+    """Nobody watches the loading of a run."""
+
+
+def _nothing(why: str) -> dg.MaterializeResult[None]:
+    passed = [dg.AssetCheckResult(check_name=name, passed=True) for name in (NO_RESIDUAL, NO_GRAVE_BREAK)]
+    return dg.MaterializeResult(asset_key=RECONCILIATION, metadata={"note": why}, check_results=passed)
+
+
+def _reconcile(opened: OpenBooks) -> dg.MaterializeResult[None]:
+    result = reconcile_opened(opened)
+    connection = opened.connection
+    grave = int(connection.execute(_GRAVE).fetchall()[0][0])
+    return dg.MaterializeResult(
+        asset_key=RECONCILIATION,
+        metadata={
+            "as_of": result.as_of.isoformat(),
+            "ledger_rows": result.ledger_rows,
+            "movements": result.movements,
+            "match_groups": result.match_groups,
+            "open_breaks": result.open_breaks,
+            "summary": preview(
+                connection, "SELECT period, currency, ledger_total, stripe_total, residual FROM recon.summary"
+            ),
+            "breaks": preview(connection, _BREAKS),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name=NO_RESIDUAL, passed=result.residual_lines == 0, metadata={"bridges": result.residual_lines}
+            ),
+            dg.AssetCheckResult(
+                check_name=NO_GRAVE_BREAK,
+                passed=grave == 0,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"breaks": grave},
+            ),
+        ],
+    )

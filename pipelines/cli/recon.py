@@ -1,0 +1,240 @@
+"""`tollbook recon`: the breaks of the last reconciliation, one by one, and what people do about them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from billing_core.errors import ConfigurationError
+from pipelines.cli.admin import Actor, Reason
+from pipelines.cli.invocation import of
+from pipelines.cli.levels import Level
+from pipelines.cli.output import Column
+from pipelines.cli.text import cents, number, plural
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pipelines.cli.output import Page
+
+NAME = "recon"
+group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List, show, settle and explain breaks.")
+
+Break = Annotated[str, typer.Argument(metavar="BREAK", help="Id of the break, or how it begins.")]
+_LIST = """
+SELECT break_id, period, code, severity, state, currency, residual_amount, amount_at_stake, account_id,
+    coalesce(refund_id, dispute_id, payout_id, balance_transaction_id, payment_intent_id, charge_id,
+        transaction_id::VARCHAR, subject) AS about, first_seen::VARCHAR AS first_seen, age_days, resolution, note
+FROM recon.breaks
+WHERE ($code IS NULL OR code = $code) AND ($state IS NULL OR state = $state)
+  AND ($period IS NULL OR period = $period) AND ($severity IS NULL OR severity = $severity)
+ORDER BY list_position(['critical', 'high', 'med', 'low', 'info'], severity), amount_at_stake DESC, break_id
+"""
+
+_SHOWN = (
+    *("break_id", "period", "account_id", "payment_intent_id", "charge_id", "refund_id", "dispute_id"),
+    *("balance_transaction_id", "payout_id", "occurred_at", "first_seen", "age_days", "note", "resolution"),
+)
+
+
+@group.command("list")
+def list_breaks(
+    context: typer.Context,
+    code: Annotated[str | None, typer.Option("--code", metavar="CODE", help="Only this code.")] = None,
+    severity: Annotated[Level | None, typer.Option("--severity", help="Only this severity.")] = None,
+    state: Annotated[
+        str | None, typer.Option("--state", metavar="STATE", help="break, expected, timing, overridden ...")
+    ] = None,
+    period: Annotated[str | None, typer.Option("--period", metavar="YYYY-MM", help="Only this month.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="How many; 0 for all.")] = 50,
+) -> None:
+    """List the breaks of the last reconciliation, gravest first."""
+    from reports.published import open_published, table
+
+    invocation = of(context)
+    given = {"code": code, "severity": severity.value if severity else None, "state": state, "period": period}
+    with open_published(invocation.folder().published) as reader:
+        rows = table(reader, _LIST, given)
+    shown = rows[:limit] if limit else rows
+
+    def render(page: Page) -> None:
+        if not rows:
+            page.line("no break matches")
+            return
+        page.table(
+            [
+                "Break",
+                "Severity",
+                "Code",
+                "State",
+                "Period",
+                Column("At stake", right=True),
+                Column("Age", right=True),
+                "About",
+            ],
+            [
+                (
+                    row["break_id"][:12],
+                    row["severity"],
+                    row["code"],
+                    row["state"],
+                    row["period"],
+                    cents(row["amount_at_stake"], row["currency"]),
+                    f"{row['age_days']} d",
+                    row["about"],
+                )
+                for row in shown
+            ],
+        )
+        if len(shown) < len(rows):
+            page.line(f"{len(shown)} of {plural(len(rows), 'row')}; --limit 0 shows all", "dim")
+        page.line("`tollbook recon show BREAK` tells what is on both sides", "dim")
+
+    invocation.output.result({"breaks": shown, "total": len(rows)}, render)
+
+
+@group.command()
+def show(context: typer.Context, name: Break) -> None:
+    """Show a break: both sides, what settles it, and the entry that `recon post` would book."""
+    from pipelines.recon_case import details, find_break, proposed
+    from reports.published import open_published
+
+    invocation = of(context)
+    with open_published(invocation.folder().published) as reader:
+        found = find_break(reader, name)
+        sides = details(reader, found)
+        try:
+            entries: list[dict[str, Any]] = [
+                {"account_id": account, **credit} for account, credit in proposed(reader, found)
+            ]
+            why_none = None
+        except ConfigurationError as error:
+            entries, why_none = [], str(error)
+    document = {**found, **sides, "proposed": entries, "no_proposal": why_none}
+    invocation.output.result(document, lambda page: _show(page, document))
+
+
+def _show(page: Page, document: dict[str, Any]) -> None:
+    page.line(f"{document['code']} ({document['severity']}, {document['state']})", "bold")
+    names = [name for name in _SHOWN if document[name] is not None]
+    money = [(name, cents(document[name], document["currency"])) for name in ("residual_amount", "amount_at_stake")]
+    page.pairs([*((name, document[name]) for name in names), *money])
+    for title, rows in (("Ledger", document["ledger"]), ("Stripe", document["stripe"])):
+        page.heading(title)
+        for row in rows:
+            page.line("  " + ", ".join(f"{key} {value}" for key, value in row.items() if value is not None))
+        if not rows:
+            page.line("  nothing", "dim")
+    if document["candidates"]:
+        page.heading("Fits equally well")
+        for payment in document["candidates"]:
+            page.line(f"  {payment}")
+    page.heading("Proposed entry")
+    for entry in document["proposed"]:
+        page.line("  " + ", ".join(f"{key} {value}" for key, value in entry.items() if value is not None))
+    if document["no_proposal"]:
+        page.line(f"  none: {document['no_proposal']}", "dim")
+
+
+@group.command()
+def post(
+    context: typer.Context,
+    name: Break,
+    actor: Actor,
+    reason: Reason,
+    account: Annotated[
+        str | None, typer.Option("--account", metavar="ACCOUNT", help="Who bought, if Stripe does not say.")
+    ] = None,
+    tokens: Annotated[
+        int | None, typer.Option("--tokens", min=1, help="What was bought, if no package has the price.")
+    ] = None,
+) -> None:
+    """Book the proposed entry of a break; the next run posts it. A break is booked once."""
+    from pipelines.books.admin_journal import AdminJournal
+    from pipelines.books.lock import hold_books
+    from pipelines.recon_case import find_break, proposed
+    from reports.published import open_published
+
+    invocation = of(context)
+    folder = invocation.folder()
+    invocation.config(folder)
+    with hold_books(folder.lock, "tollbook recon post"):
+        journal = AdminJournal(folder.admin_journal)
+        with open_published(folder.published) as reader:
+            found = find_break(reader, name)
+            if found["state"] not in {"break", "overridden"}:
+                raise ConfigurationError(
+                    f"BREAK: {found['break_id']} is {found['state']}, not a break; nothing to book"
+                )
+            wanted = proposed(reader, found, account=account, tokens=tokens)
+        booked = {entry.credit["credit_id"] for entry in journal.read() if entry.credit is not None}
+        fresh = [(owner, credit) for owner, credit in wanted if credit["credit_id"] not in booked]
+        for owner, credit in fresh:
+            journal.append_credit(actor=actor, account_id=owner, reason=reason, credit=credit)
+    document = {
+        "break_id": found["break_id"],
+        "code": found["code"],
+        "booked": [{"account_id": owner, **credit} for owner, credit in fresh],
+        "already_booked": len(wanted) - len(fresh),
+    }
+    invocation.output.result(document, lambda page: _show_booked(page, document))
+
+
+def _show_booked(page: Page, document: dict[str, Any]) -> None:
+    for entry in document["booked"]:
+        money = "" if entry["amount_cents"] is None else f", {cents(entry['amount_cents'], entry['currency'])}"
+        what = f"{entry['transaction_type']} of {number(entry['token_amount'])} tokens{money}"
+        page.line(f"booked: {what} for {entry['account_id']}")
+    if document["booked"]:
+        page.line("The next run posts it, the next reconciliation shows it.", "dim")
+    else:
+        page.line(f"{document['break_id']} was booked before; nothing was written")
+
+
+@group.command()
+def override(
+    context: typer.Context,
+    name: Break,
+    actor: Actor,
+    reason: Reason,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="DATE", help="A break again from this day on (UTC); never without.")
+    ] = None,
+) -> None:
+    """Explain a break: it stays in the bridge, but is no finding until the explanation expires."""
+    from pipelines.books.lock import hold_books
+    from pipelines.books.recon_journal import ReconJournal
+    from pipelines.recon_case import find_break
+    from reports.published import open_published
+
+    invocation = of(context)
+    folder = invocation.folder()
+    invocation.config(folder)
+    expires_at = _day(until)
+    with hold_books(folder.lock, "tollbook recon override"):
+        with open_published(folder.published) as reader:
+            found = find_break(reader, name)
+        entry = ReconJournal(folder.recon_journal).override(
+            found["break_id"], actor=actor, reason=reason, expires_at=expires_at
+        )
+    document = {
+        "seq": entry.seq,
+        "break_id": entry.break_id,
+        "actor": actor,
+        "reason": reason,
+        "expires_at": expires_at,
+    }
+    text = f"{entry.break_id} ({found['code']}) is explained by {actor}; the next `tollbook reconcile` shows it so."
+    invocation.output.result(document, lambda page: page.line(text))
+
+
+def _day(text: str | None) -> datetime | None:
+    from datetime import UTC, date, datetime, time
+
+    if text is None:
+        return None
+    try:
+        return datetime.combine(date.fromisoformat(text), time(), UTC)
+    except ValueError:
+        raise ConfigurationError(f"--until: got {text!r}, expected a date such as 2026-12-31") from None

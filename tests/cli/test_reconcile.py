@@ -1,0 +1,128 @@
+"""Reconciling from the command line: bridges, breaks, the entry that settles one, the word that explains one."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pipelines.stripe_double import actions as do
+from pipelines.stripe_double.export import write_objects
+from pipelines.stripe_double.world import World
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Command
+
+STRIPE = '[stripe]\nmode = "files"\naccount = "acct_t"\nlivemode = false\n'
+
+
+def _second(day: int, hour: int) -> int:
+    return int(datetime(2026, 9, day, hour, tzinfo=UTC).timestamp())
+
+
+def _credit(number: int, day: int, payment: str | None, cents: int = 1_500, **more: Any) -> str:
+    row = {"credit_id": f"c{number}", "account_id": "ada", "transaction_type": "purchase", "token_amount": 150_000}
+    row |= {"amount_cents": cents, "currency": "usd", "package_id": "starter", "stripe_payment_intent_id": payment}
+    return json.dumps(row | {"occurred_at": f"2026-09-{day:02d}T10:00:30Z"} | more) + "\n"
+
+
+@pytest.fixture
+def paid(fresh: Command) -> Command:
+    """Two payments that fit, one that nobody credited, one that was credited twice; billed through 4 September."""
+    world = World(seed=5, now=_second(5, 6), account="acct_t", livemode=False)
+    for_ada = {"account_id": "ada"}
+    fits, lost, twice = (do.pay(world, amount=1_500, at=_second(day, 10), metadata=for_ada) for day in (2, 3, 4))
+    write_objects(world, fresh.root / "stripe")
+    (fresh.root / "credits").mkdir()
+    lines = (
+        _credit(1, 2, fits.payment_intent) + _credit(2, 4, twice.payment_intent) + _credit(3, 4, twice.payment_intent)
+    )
+    (fresh.root / "credits/2026-09-04.jsonl").write_text(lines, encoding="utf-8")
+    with (fresh.root / "tollbook.toml").open("a", encoding="utf-8") as config:
+        config.write(STRIPE)
+    assert lost.charge is not None
+    assert fresh("run").code == 0
+    return fresh
+
+
+def _codes(tollbook: Command) -> dict[str, str]:
+    return {row["code"]: row["state"] for row in tollbook("--json", "recon", "list").document["breaks"]}
+
+
+def test_run_reconciles_and_breaks_can_be_settled(paid: Command) -> None:
+    """What a run found is settled by its proposed entries: booked once, posted by the next run, in a rebuild too."""
+    assert _codes(paid) == {"payment_not_credited": "break", "duplicate_credit": "break"}
+    found = paid("--json", "recon", "list").document["breaks"]
+    for row in found:
+        shown = paid("--json", "recon", "show", row["break_id"][:12]).document
+        assert len(shown["proposed"]) == 1
+        booked = paid("--json", "recon", "post", row["break_id"], "--actor", "ann", "--reason", "webhook lost")
+        assert len(booked.document["booked"]) == 1
+        again = paid("--json", "recon", "post", row["break_id"], "--actor", "ann", "--reason", "again").document
+        assert (again["booked"], again["already_booked"]) == ([], 1)
+    assert paid("run", "--through", "today").code == 0
+    assert _codes(paid) == {}
+    result = paid("--json", "reconcile")
+    assert result.code == 0
+    (cell,) = result.document["summary"]
+    assert (cell["ledger_total"], cell["stripe_total"], cell["residual"], cell["breaks"]) == (4_500, 4_500, 0, 0)
+    assert paid("verify").code == 0
+    assert paid("--json", "verify", "--rebuild").document["history_equal"]
+
+
+def test_reconcile_exits_with_three_and_prints_the_bridge(paid: Command) -> None:
+    """Ledger total, each carrier, Stripe total, residual 0; critical breaks make the exit code, a higher bar not."""
+    result = paid("reconcile")
+    assert result.code == 3
+    said = " ".join(result.out.split())
+    for line in ("ledger 45.00 USD", "payment_not_credited break 15.00 USD", "duplicate_credit break -15.00 USD"):
+        assert line in said
+    assert "= Stripe 45.00 USD" in said
+    assert "residual 0 in every bridge" in said
+    assert paid("reconcile", "--fail-on", "never").code == 0
+    assert paid("reconcile", "--period", "2026-08").code == 0
+
+
+def test_as_of_looks_no_further(paid: Command) -> None:
+    """On the evening of 2 September there was one payment, with its purchase."""
+    result = paid("--json", "reconcile", "--as-of", "2026-09-03T00:00:00Z")
+    assert result.code == 0
+    assert [(cell["ledger_total"], cell["stripe_total"]) for cell in result.document["summary"]] == [(1_500, 1_500)]
+
+
+def test_override_explains_until_it_expires(paid: Command) -> None:
+    """An explained break is no finding and stays in the bridge; the first sighting is remembered from run to run."""
+    (row,) = paid("--json", "recon", "list", "--code", "duplicate_credit").document["breaks"]
+    given = ("--actor", "ben", "--reason", "goodwill", "--until", "2026-09-20")
+    assert paid("recon", "override", row["break_id"], *given).code == 0
+    paid("reconcile")
+    assert _codes(paid)["duplicate_credit"] == "overridden"
+    (cell,) = paid("--json", "reconcile").document["summary"]
+    assert (cell["overridden"], cell["residual"]) == (-1_500, 0)
+    paid("reconcile", "--as-of", "2026-09-21T00:00:00Z")
+    (later,) = paid("--json", "recon", "list", "--code", "duplicate_credit").document["breaks"]
+    assert (later["state"], later["first_seen"]) == ("break", row["first_seen"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("recon", "show", "brk_nothing"), "no break has this id"),
+        (("reconcile", "--period", "2026-13"), "expected a month"),
+        (("reconcile", "--as-of", "soon"), "expected an instant"),
+    ],
+)
+def test_wrong_words_are_told(paid: Command, arguments: tuple[str, ...], words: str) -> None:
+    """What is wrong, and what would be right; exit code 2."""
+    result = paid(*arguments)
+    assert result.code == 2
+    assert words in result.err
+
+
+def test_books_without_stripe_say_so(tollbook: Command) -> None:
+    """Reconciling what is switched off is an error of configuration; a run is none."""
+    result = tollbook("reconcile")
+    assert result.code == 2
+    assert '[stripe] mode is "off"' in result.err
