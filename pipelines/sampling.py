@@ -100,7 +100,7 @@ def read_sample(path: Path, name: str, profile: Profile, billing_date: date, key
 
 def _empty_books(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("SET TimeZone = 'UTC'")
-    for script in (*sql_names("migrations"), *(name for name in sql_names("views") if "provider_usage" in name)):
+    for script in (*sql_names("migrations"), *sql_names("views")):
         con.execute(sql_text(script))
 
 

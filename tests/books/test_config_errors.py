@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 START = "[books]\nstart = 2026-09-01\n"
 BLOCK = '[[usage]]\npath = "u/*"\nprofile = "p"\n'
 A_PATH = 'expected a path inside the books folder, written with "/", outside journal/ and warehouse/'
+A_USAGE_PATH = f"{A_PATH}; or s3://, gs:// or az:// with a bucket"
 A_DATE = "expected a date without quotes such as 2026-09-01"
 
 
@@ -52,15 +53,15 @@ CASES = {
     ),
     START + "[colours]\n": (
         "tollbook.toml, line 3: [colours]: unknown key; expected one of books, usage, credits, accounts, rates, "
-        "packages, stripe, engine, ledger, privacy, intake"
+        "packages, prices, stripe, engine, ledger, privacy, intake"
     ),
     START + "[usage]\n": "tollbook.toml, line 3: [[usage]]: got a table, expected a table [[usage]]",
     START + "[[usage]]\n": (
-        f"tollbook.toml, line 3: [[usage]] 1 path: missing; {A_PATH}\n"
+        f"tollbook.toml, line 3: [[usage]] 1 path: missing; {A_USAGE_PATH}\n"
         "tollbook.toml, line 3: [[usage]] 1 profile: missing; expected a name of letters, digits, `_`, `-`, `.`"
     ),
     START + BLOCK + '[[usage]]\npath = "../x/*"\nprofile = "q"\n': (
-        f'tollbook.toml, line 7: [[usage]] 2 path: got "../x/*", {A_PATH}'
+        f'tollbook.toml, line 7: [[usage]] 2 path: got "../x/*", {A_USAGE_PATH}'
     ),
     START + '[credits]\npath = "/var/log/*"\n': f'tollbook.toml, line 4: [credits] path: got "/var/log/*", {A_PATH}',
     START + '[credits]\npath = "warehouse/*"\n': f'tollbook.toml, line 4: [credits] path: got "warehouse/*", {A_PATH}',

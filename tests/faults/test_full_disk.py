@@ -28,7 +28,6 @@ def _refused(answer: Job) -> str:
 # (step, nth of its kind, bytes that a file may have or None for ten more than it has, what the message says)
 _INTENT_LINE = ("write postings.jsonl", 1, None, "postings.jsonl: could not be written (File too large)")
 _POSTING = [
-    ("sql BEGIN (checks)", 1, 4 * _KIB, "the disk is full"),
     ("sql BEGIN (posting)", 1, 4 * _KIB, "the disk is full"),
     ("sql COMMIT (posting)", 1, 4 * _KIB, "the disk is full"),
 ]
@@ -60,7 +59,7 @@ def test_a_disk_that_fills_up_at_every_step(worker: Worker, begun: Stage, tmp_pa
 def test_new_books_get_a_little_more_room_each_time(worker: Worker, new: Stage, tmp_path: Path) -> None:
     """Refused in clear words until there is room, and then the same books; also when not even a file can be made."""
     folder = new.copy(tmp_path / "books")
-    at = point(new, "sql SELECT source, path, sha256 FROM audit.usage_files", 1, "limit", bytes=100)
+    at = point(new, "sql SELECT source, sha256, path", 1, "limit", bytes=100)
     message = _refused(worker.ask(folder.root, new.day, limit=0))
     assert "the disk is full" in message
     assert "objects: could not be written (File too large); nothing was posted" in _refused(

@@ -5,10 +5,9 @@ WITH horizon AS (
 SELECT lot.lot_id, lot.account_id, lot.transaction_type, lot.priority, lot.effective_at, lot.expires_at, now.remaining
 FROM finance.credit_lots AS lot
 JOIN finance.lot_balances AS now USING (lot_id)
-CROSS JOIN horizon
 LEFT JOIN books.credits AS credit ON credit.transaction_id = lot.transaction_id
 LEFT JOIN books.system_settings AS settings ON settings.settings_version = lot.settings_version
-WHERE (lot.expires_at < horizon.ends AND now.remaining > 0)
+WHERE (lot.expires_at < (SELECT ends FROM horizon) AND now.remaining > 0)
    OR (credit.transaction_id IS NOT NULL
         AND (lot.expires_at IS DISTINCT FROM credit.expires_at OR lot.effective_at <> credit.effective_at))
    OR (credit.transaction_id IS NULL AND lot.expires_at IS NOT NULL)
