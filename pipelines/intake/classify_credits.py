@@ -38,6 +38,8 @@ CONTENT = (
     "expires_at", "priority", "tax_cents", "discount_cents", "settled_by", "source_credit_id", "description",
     "is_welcome",
 )  # fmt: skip
+DESCRIPTION_CHARACTERS = 512
+"""What is kept of a description."""
 _MUST_NAME = ("refund", "correction", "chargeback_reversal")
 _POSITIVE = ("purchase", "auto_recharge", "admin_grant", "bonus")
 
@@ -60,7 +62,8 @@ def classified_sql(shape: Shape) -> str:
         (f"reason = '{Reason.UNKNOWN_ACCOUNT}'", "account_id"),
     )
     return (
-        "SELECT * EXCLUDE (effective_at, settled_by, currency, transaction_type), own_effective AS effective_at, "
+        "SELECT * EXCLUDE (effective_at, settled_by, currency, transaction_type) REPLACE "
+        f"(left(description, {DESCRIPTION_CHARACTERS}) AS description), own_effective AS effective_at, "
         f"own_settled AS settled_by, own_currency AS currency, lower(transaction_type) AS "
         f"transaction_type, own_id AS credit_id, "
         f"{detail} AS detail, CASE WHEN is_blank THEN '{Disposition.BLANK}' WHEN reason IN "

@@ -75,14 +75,21 @@ def _typed(shape: Shape, columns: Columns, main_time: str, step: str) -> str:
     values |= {name.removeprefix("x_"): sqltext.text_of(name) for name in id_leaves(shape.profile)}
     if isinstance(shape.profile.dedup, tuple):
         values["event_key"] = event_key(shape.profile, shape.source, shape.file_sha256)
-        parts = ", ".join(f"({sqltext.text_of(x)})" for x in id_leaves(shape.profile))
-        values["own_id"] = f"concat_ws(':', {parts})"
+        values["own_id"] = _own_id([f"({sqltext.text_of(x)})" for x in id_leaves(shape.profile)])
     # Of a bucket's dimensions some are flags or absent: they only have to be equal.
     own_ids = () if shape.profile.kind == "provider_usage" else id_leaves(shape.profile)
     checked = [*_identifiers(columns), *(name.removeprefix("x_") for name in own_ids)]
     numbers = f"SELECT *, {_aliased(plain)} FROM (SELECT *, {_aliased(texts)} FROM ({step}))"
     typed = f"SELECT *, {_aliased(statuses)} FROM (SELECT *, {_aliased(values)} FROM ({numbers}))"
     return f"SELECT *, {classify_usage.odd_text(checked)} AS odd_text FROM ({typed})"
+
+
+def _own_id(parts: list[str]) -> str:
+    """The record's id as a text: several values joined by colons, their own colons escaped, so no two ids are one."""
+    if len(parts) == 1:
+        return parts[0]
+    escaped = [f"replace(replace({part}, '\\', '\\\\'), ':', '\\:')" for part in parts]
+    return f"concat_ws(':', {', '.join(escaped)})"
 
 
 def _identifiers(columns: Columns) -> list[str]:

@@ -24,7 +24,7 @@ MAX_TOKENS = 10**12
 MAX_IMAGES = 10**6
 MAX_ID_CHARACTERS = 512
 ERROR_MESSAGE_CHARACTERS = 200
-_CONTROL = r"[\p{Cc}\p{Cf}]"
+CONTROL = r"[\p{Cc}\p{Cf}]"
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ def odd_text(columns: list[str]) -> str:
     too_long = " OR ".join(f"coalesce(length({column}) > {MAX_ID_CHARACTERS}, false)" for column in columns)
     return (
         f"({bad_type} OR (strlen({everything}) > {MAX_ID_CHARACTERS} AND ({too_long})) "
-        f"OR regexp_matches({everything}, {literal(_CONTROL)}))"
+        f"OR regexp_matches({everything}, {literal(CONTROL)}))"
     )
 
 

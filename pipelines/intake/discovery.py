@@ -236,9 +236,8 @@ class _Search:
         return self._from_known(file, begins)
 
     def _from_known(self, file: FoundFile, begins: KnownFile) -> FoundFile:
-        line_start, is_even = _end_of_known(self.shelf.local(file.path), begins.size_bytes)
-        is_csv = file.path.endswith(".csv")
-        if is_csv and not (is_even and line_start == begins.size_bytes):
+        line_start, is_row = _last_line(self.shelf.local(file.path), begins.size_bytes)
+        if file.path.endswith(".csv") and not is_row:
             self.notices.append(f"{file.path}: grew inside a row; read again whole, rows taken before are duplicates")
             return file
         # A last line that had no end was read as it stood: it is read again, now with its end.
@@ -249,19 +248,21 @@ class _Search:
         self.waiting.append(Waiting(path, why, refused))
 
 
-def _end_of_known(path: Path, end: int) -> tuple[int, bool]:
-    """Look at a file's first `end` bytes: where their last line starts, and whether their quotes are even.
+def _last_line(path: Path, end: int) -> tuple[int, bool]:
+    """Look at a file's first `end` bytes: where their last line starts, and whether that is the last row of a CSV.
 
-    An odd number of quotes means that a CSV row goes on past a newline inside a quoted value.
+    An odd number of quotes, before that line or in it, means that a row goes on past a newline inside a quoted value.
     """
-    line_start = quotes = position = 0
+    line_start = before = quotes = position = 0
     with path.open("rb") as file:
         while position < end and (chunk := file.read(min(_CHUNK_BYTES, end - position))):
-            quotes += chunk.count(b'"')
             newline = chunk.rfind(b"\n")
-            line_start = position + newline + 1 if newline >= 0 else line_start
+            if newline >= 0:
+                line_start = position + newline + 1
+                before = quotes + chunk.count(b'"', 0, newline)
+            quotes += chunk.count(b'"')
             position += len(chunk)
-    return line_start, quotes % 2 == 0
+    return line_start, before % 2 == 0 and quotes % 2 == 0
 
 
 def _one_taken_each(files: list[FoundFile]) -> tuple[FoundFile, ...]:

@@ -136,10 +136,10 @@ class _Reader:
         """Frame a file and queue its records; their number, or None where only the classified table knows it."""
         ordinal = source.profile.dedup == "line_ordinal"
         start = replace(file, byte_from=0, first_line=1) if ordinal else file
-        sha256 = file.sha256 if source.profile.dedup == "file_line" else ""
+        sha256 = self._first_sha256(source, file.continues_file_id) or file.sha256
         count = 0
         for batch in batches(start):
-            self._queue(file.file_id, batch, _Place(source, is_csv(file.relative_path), sha256))
+            self._queue(file.file_id, batch, _place(source, file.relative_path, sha256))
             count += batch.table.num_rows
         if ordinal:
             self.flush()
@@ -149,8 +149,15 @@ class _Reader:
     def read_again(self, retried: list[RetriedRecord], source: Source) -> None:
         """Queue records of one file that were quarantined."""
         first = retried[0]
-        sha256 = first.sha256 if source.profile.dedup == "file_line" else ""
-        self._queue(first.file_id, retried_batch(retried), _Place(source, is_csv(first.relative_path), sha256))
+        sha256 = self._first_sha256(source, first.file_id) or first.sha256
+        self._queue(first.file_id, retried_batch(retried), _place(source, first.relative_path, sha256))
+
+    def _first_sha256(self, source: Source, file_id: int | None) -> str | None:
+        """The hash of the file that a grown one was when it was first read: its lines are the same lines ever since."""
+        if source.profile.dedup != "file_line" or file_id is None:
+            return None
+        found = self._con.execute(_FIRST_OF_CHAIN, [file_id]).fetchall()
+        return str(found[0][0]) if found else None
 
     def forget(self, file_id: int) -> None:
         """Remove every trace of a file that turned out unreadable."""
@@ -236,6 +243,21 @@ class _Reader:
         columns = [row[0] for row in self._con.execute(f"SELECT column_name FROM (DESCRIBE {table})").fetchall()]
         self._con.execute(f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(columns)} FROM ({select})")
         return table
+
+
+_FIRST_OF_CHAIN = """
+WITH RECURSIVE chain AS (
+    SELECT continues_file_id, sha256 FROM audit.usage_files WHERE file_id = ?
+    UNION ALL
+    SELECT file.continues_file_id, file.sha256 FROM chain
+    JOIN audit.usage_files AS file ON file.file_id = chain.continues_file_id
+)
+SELECT sha256 FROM chain WHERE continues_file_id IS NULL
+"""
+
+
+def _place(source: Source, path: str, first_sha256: str) -> _Place:
+    return _Place(source, is_csv(path), first_sha256 if source.profile.dedup == "file_line" else "")
 
 
 def _know_accounts(con: DuckDBPyConnection) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from billing_core.vocabulary import Disposition
 from pipelines.intake import classify_accounts, classify_credits, classify_provider, finalise, records
+from pipelines.intake.classify_usage import CONTROL
 from pipelines.intake.formats import batches
 from pipelines.intake.sqltext import literal
 
@@ -30,6 +31,18 @@ def content_columns(kind: str) -> tuple[str, ...]:
         "accounts": classify_accounts.CONTENT,
         "provider_usage": classify_provider.CONTENT,
     }[kind]
+
+
+TEXT_CHARACTERS = 512
+"""What is kept of a text of a record that is held back: no valid id or name is longer, and a prompt may be."""
+
+
+def _bounded(con: DuckDBPyConnection, table: str) -> str:
+    """The rows of a table, every text cut, and in `detail` no control or invisible character."""
+    found = con.execute(f"SELECT column_name FROM (DESCRIBE {table}) WHERE column_type = 'VARCHAR'").fetchall()
+    cut = {row[0]: f"left({row[0]}, {TEXT_CHARACTERS})" for row in found}
+    cut["detail"] = f"regexp_replace({cut['detail']}, {literal(CONTROL)}, '�', 'g')"
+    return f"SELECT * REPLACE ({', '.join(f'{value} AS {column}' for column, value in cut.items())}) FROM {table}"
 
 
 def _parsed(kind: str) -> str:
@@ -58,7 +71,7 @@ def keep_quarantined(
         f"INSERT INTO quarantined_records SELECT c.file_id, c.line_no, c.record_no, c.source, "
         f"'{kind}', c.reason, c.detail, "
         f"c.account_id, c.event_key, coalesce(b.sha, unhex(sha256(b.raw))), {parsed}, b.raw "
-        f"FROM (FROM {table} WHERE row_id >= {first_row} AND {held}) c JOIN ({raws}) b USING "
+        f"FROM ({_bounded(con, table)} WHERE row_id >= {first_row} AND {held}) c JOIN ({raws}) b USING "
         f"(file_id, line_no, record_no)"
     )
 
@@ -75,7 +88,8 @@ def keep_raw(con: DuckDBPyConnection, kind: str, files: Sequence[tuple[FileToRea
     """Read again the files that hold conflicts (or records held back late) and keep those records' bytes."""
     con.execute(
         "CREATE OR REPLACE TEMP TABLE records_without_raw AS "
-        f"SELECT c.* FROM classified_{kind} c ANTI JOIN quarantined_records q USING (file_id, line_no, record_no) "
+        f"SELECT c.* FROM ({_bounded(con, f'classified_{kind}')}) c "
+        f"ANTI JOIN quarantined_records q USING (file_id, line_no, record_no) "
         f"WHERE c.disposition IN {HELD} AND NOT c.retried"
     )
     wanted = {row[0] for row in con.execute("SELECT DISTINCT file_id FROM records_without_raw").fetchall()}

@@ -36,7 +36,8 @@ class Source:
 class FileToRead:
     """One file of a posting: read from byte `byte_from`, whose first record starts on line `first_line` (1-based).
 
-    `member`: the name inside the archive that `path` is, else None.
+    `member`: the name inside the archive that `path` is, else None. `continues_file_id`: the file in the books that it
+    goes on from.
     """
 
     file_id: int
@@ -46,6 +47,7 @@ class FileToRead:
     first_line: int
     sha256: str
     member: str | None = None
+    continues_file_id: int | None = None
 
 
 @dataclass(frozen=True)

@@ -234,6 +234,7 @@ def _to_read(inputs: PostingInputs, file: FoundFile, file_id: int) -> FileToRead
         byte_from=file.byte_from,
         first_line=file.first_line,
         sha256=file.sha256,
+        continues_file_id=file.continues_file_id,
         # A rebuild has kept what it needs of an archive as a file of its own.
         member=member if path.name.endswith(SUFFIX) else None,
     )

@@ -141,7 +141,7 @@ def test_a_file_of_one_unended_line_begins_again(tmp_path: Path) -> None:
     assert (file.byte_from, file.first_line) == (0, 1)
 
 
-@pytest.mark.parametrize("before", ["id,note\n1,a\n2,b", 'id,note\n1,a\n2,"b\n'])
+@pytest.mark.parametrize("before", ['id,note\n1,a\n2,"a\nb"', 'id,note\n1,a\n2,"b\n'])
 def test_a_csv_that_grew_inside_a_row_is_read_whole(tmp_path: Path, before: str) -> None:
     """A row may span lines: where it began is not known, so all rows are read and the known ones are duplicates."""
     world = World(tmp_path)
@@ -151,6 +151,16 @@ def test_a_csv_that_grew_inside_a_row_is_read_whole(tmp_path: Path, before: str)
     found = world.look()
     assert [(file.byte_from, file.first_line, file.continues_file_id) for file in found.files] == [(0, 1, None)]
     assert found.notices == ("usage/a.csv: grew inside a row; read again whole, rows taken before are duplicates",)
+
+
+def test_a_csv_whose_last_row_had_no_end_goes_on_at_that_row(tmp_path: Path) -> None:
+    """It is read again with its end, under its own line number."""
+    world = World(tmp_path)
+    world.write("usage/a.csv", 'id,note\n1,"a"\n2,b')
+    world.take()
+    world.write("usage/a.csv", 'id,note\n1,"a"\n2,b\n3,c\n')
+    (file,) = world.take()
+    assert (file.byte_from, file.first_line, file.continues_file_id) == (14, 3, 1)
 
 
 def test_a_csv_that_grew_by_whole_rows_goes_on(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from datetime import datetime
+from importlib import resources
 from typing import TYPE_CHECKING
 
 import pytest
@@ -412,3 +413,68 @@ def test_opening_balance_that_comes_late_takes_the_welcome_back(books: LedgerBoo
     assert books.rows(named) == [(1,)]
     taken = "SELECT coalesce(sum(tokens), 0)::BIGINT FROM finance.lot_allocations WHERE kind = 'take_back'"
     assert books.rows(taken) == [(500 - spent * 3 // 2 + debt,)]
+
+
+def test_ids_of_several_columns_are_told_apart(books: LedgerBooks) -> None:
+    """A colon inside a value is no border between two."""
+    text = (resources.files("pipelines.intake") / "profiles/credits.toml").read_text("utf-8")
+    own = text.replace('["credit_id|_id"]', '["credit_id", "package_id"]')
+    (books.root / "profiles/credits.toml").write_text(own, encoding="utf-8")
+    books.credit("a:b", "bonus", 10, 1, package_id="c")
+    books.credit("a", "bonus", 20, 1, package_id="b:c")
+    books.credit("a", "bonus", 30, 1, package_id="b")
+    books.bill(1)
+    assert books.rows("SELECT credit_id FROM books.credits ORDER BY token_amount") == [
+        ("a\\:b:c",), ("a:b\\:c",), ("a:b",),
+    ]  # fmt: skip
+    assert books.one("balance") == 60
+
+
+def test_texts_of_records_are_bounded(books: LedgerBooks) -> None:
+    """A prompt in the wrong field does not stand in the tables whole, nor does a control character in a detail."""
+    books.call("long", 1, model="secret " * 1000)
+    books.call("odd", 1, operation_type="chat\x1b[2J")
+    books.credit("c", "bonus", 10, 1, description="d" * 5000)
+    books.credit("again", "bonus", 10, 1, description="d" * 5000)
+    books.credit("again", "bonus", 10, 1, description="d" * 6000)
+    books.credit("bad", "bonus", -10, 1, description="d" * 5000)
+    books.bill(1)
+    held = books.rows("SELECT reason, length(parsed ->> 'model'), detail FROM audit.quarantine WHERE kind = 'usage'")
+    assert held == [("invalid_text", 512, "model"), ("unknown_operation", 6, "chat\ufffd[2j")]
+    assert books.rows("SELECT length(description) FROM books.credits") == [(512,), (512,)]
+    assert books.rows("SELECT length(parsed ->> 'description') FROM audit.quarantine WHERE kind = 'credits'") == [
+        (512,)
+    ]
+
+
+BY_LINE = """\
+kind = "usage"
+dedup = "file_line"
+[time]
+path = "t"
+[account]
+try = ["account"]
+[fields]
+model = "model"
+input_tokens = "in"
+"""
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_lines_of_a_file_stay_the_same_lines_while_it_grows(books: LedgerBooks, suffix: str) -> None:
+    """Their key names the file as it was first read; a last line without an end is read again and billed once."""
+    (books.root / "profiles/versions.toml").write_text(BY_LINE, encoding="utf-8")
+    calls = [{"t": at(1, hour), "account": "ada", "model": "gpt-4o", "in": str(100 * hour)} for hour in (1, 2, 3, 4)]
+    if suffix == "csv":
+        lines = ["t,account,model,in", *(",".join(call.values()) for call in calls)]
+    else:
+        lines = [json.dumps(call | {"in": int(call["in"])}) for call in calls]
+    path = books.root / f"versions/2026-09-01.{suffix}"
+    for day, count in enumerate((2, 3, 4), start=1):
+        kept = len(lines) - 4 + count
+        path.write_text("\n".join(lines[:kept]), encoding="utf-8")
+        books.bill(day)
+    assert [row[1] for row in books.ledger()] == [-150, -300, -450, -600]
+    assert books.rows("SELECT disposition, count(*) FROM audit.line_dispositions GROUP BY ALL ORDER BY ALL")[-1] == (
+        "duplicate", 2,
+    )  # fmt: skip

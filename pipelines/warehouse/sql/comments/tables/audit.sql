@@ -70,11 +70,11 @@ COMMENT ON COLUMN audit.quarantine.record_no IS 'Record within the line, from 1:
 COMMENT ON COLUMN audit.quarantine.source IS 'Name of the configured input: a usage block, or credits, or accounts.';
 COMMENT ON COLUMN audit.quarantine.kind IS 'What the input holds: usage, credits or accounts.';
 COMMENT ON COLUMN audit.quarantine.reason IS 'Why it was not accepted, one word of a fixed list; NULL if accepted.';
-COMMENT ON COLUMN audit.quarantine.detail IS 'The value or field that the reason is about.';
+COMMENT ON COLUMN audit.quarantine.detail IS 'The value or field that the reason is about; control and invisible characters are replaced.';
 COMMENT ON COLUMN audit.quarantine.account_id IS 'Account named by the record, if readable.';
 COMMENT ON COLUMN audit.quarantine.event_key IS 'SHA-256 over source and id: two records with one key are one event.';
 COMMENT ON COLUMN audit.quarantine.line_sha256 IS 'SHA-256 of the record''s bytes.';
-COMMENT ON COLUMN audit.quarantine.parsed IS 'The fields that could be read, as JSON.';
+COMMENT ON COLUMN audit.quarantine.parsed IS 'The fields that could be read, as JSON; every text is cut to 512 characters.';
 COMMENT ON COLUMN audit.quarantine.posting_id IS 'Number of the posting that wrote the row: 1, 2, 3 ... without gaps.';
 
 COMMENT ON TABLE audit.schema_versions IS 'Migrations that this file has been through.';

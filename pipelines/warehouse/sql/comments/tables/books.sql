@@ -50,7 +50,7 @@ COMMENT ON COLUMN books.credits.tax_cents IS 'Tax within the amount, in minor un
 COMMENT ON COLUMN books.credits.discount_cents IS 'Discount given before the amount, in minor units.';
 COMMENT ON COLUMN books.credits.settled_by IS 'Who moved the money: stripe, bank or other.';
 COMMENT ON COLUMN books.credits.source_credit_id IS 'Credit that this one refunds, reverses, corrects or belongs to.';
-COMMENT ON COLUMN books.credits.description IS 'Words for people.';
+COMMENT ON COLUMN books.credits.description IS 'Words for people, cut to 512 characters.';
 COMMENT ON COLUMN books.credits.is_welcome IS 'Whether the app marks it as its welcome bonus.';
 COMMENT ON COLUMN books.credits.event_key IS 'SHA-256 over source and id: two records with one key are one event.';
 COMMENT ON COLUMN books.credits.file_id IS 'Input file that the record came from; see audit.usage_files.';

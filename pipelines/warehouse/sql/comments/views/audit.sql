@@ -18,6 +18,6 @@ COMMENT ON COLUMN audit.quarantine_open.detail IS 'The value or field that the r
 COMMENT ON COLUMN audit.quarantine_open.account_id IS 'Account named by the record, if readable.';
 COMMENT ON COLUMN audit.quarantine_open.event_key IS 'SHA-256 over source and id: two records with one key are one event.';
 COMMENT ON COLUMN audit.quarantine_open.line_sha256 IS 'SHA-256 of the record''s bytes.';
-COMMENT ON COLUMN audit.quarantine_open.parsed IS 'The fields that could be read, as JSON.';
+COMMENT ON COLUMN audit.quarantine_open.parsed IS 'The fields that could be read, as JSON; every text is cut to 512 characters.';
 COMMENT ON COLUMN audit.quarantine_open.posting_id IS 'Number of the posting that wrote the row: 1, 2, 3 ... without gaps.';
 COMMENT ON COLUMN audit.quarantine_open.path IS 'Path of the file below the books folder when it was read.';
