@@ -72,6 +72,8 @@ def _key(name: str, info: FieldInfo, given: Mapping[str, object]) -> str:
 def _toml(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, Section | dict):
+        return "{}"  # a table of its own, empty unless it is written out
     if isinstance(value, str | list):
         return json.dumps(value, ensure_ascii=False)
     return str(value)
