@@ -67,7 +67,8 @@ def test_error_in_json_is_one_line(tollbook: Command) -> None:
 
 
 def test_books_held_by_another_process(tollbook: Command) -> None:
-    """While another process holds the books: exit 4, and who it is."""
+    """While another process holds the books: exit 4, and who it is; a run has something to do."""
+    (tollbook.root / "usage/2026-09-02-new.jsonl").write_text("{}\n", encoding="utf-8")
     code = (
         "import sys; from pathlib import Path; from pipelines.books.lock import hold_books\n"
         "with hold_books(Path(sys.argv[1]), 'tollbook run'): print('held', flush=True); sys.stdin.read()"
