@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PACKAGES = ("billing_core", "pipelines", "reports")
 PRODUCT = "tollbook"
 PROFILES = "pipelines/intake/profiles"
+MIGRATIONS = "pipelines/warehouse/sql/migrations"
 
 # What the core may import: the standard library but for its doors to the outside, and the two frame libraries.
 CORE_MAY_IMPORT = frozenset({"billing_core", "narwhals", "polars"})
@@ -187,6 +188,16 @@ def profile_names(root: Path) -> list[str]:
         for module in modules(root, "pipelines/intake", "pipelines/assets")
         for node in ast.walk(module.tree)
         if PRODUCT in names and isinstance(node, ast.Constant) and node.value == PRODUCT
+    ]
+
+
+def migration_numbers(root: Path) -> list[str]:
+    """Find migrations whose number is not their place: the place is the version that a database remembers."""
+    names = sorted(path.name for path in (root / MIGRATIONS).glob("*.sql"))
+    return [
+        f"{name} is the migration of version {version}"
+        for version, name in enumerate(names, start=1)
+        if not name.startswith(f"{version:04}_")
     ]
 
 

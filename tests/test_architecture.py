@@ -24,6 +24,7 @@ ON_THE_TREE: list[Callable[[Path], list[str]]] = [
     house_rules.long_modules,
     house_rules.long_functions,
     house_rules.profile_names,
+    house_rules.migration_numbers,
     house_rules.undocumented,
 ]
 
@@ -150,6 +151,14 @@ def test_profile_named_like_the_product_is_found_where_profiles_are_read(tmp_pat
     _write(tmp_path, "pipelines/cli/app.py", 'NAME = "tollbook"\n')
     _write(tmp_path, "pipelines/intake/classify.py", 'FILE = "tollbook.toml"  # tollbook\nPLAIN = "tollbook"\n')
     assert house_rules.profile_names(tmp_path) == ["pipelines/intake/classify.py:2 names the profile tollbook"]
+
+
+@pytest.mark.parametrize("late", ["0002_stripe.sql", "0004_rates.sql"], ids=["twice", "gap"])
+def test_migration_out_of_its_place_is_found(tmp_path: Path, late: str) -> None:
+    """A number given twice or left out is found: the versions of databases would no longer be those of the files."""
+    for name in ("0001_books.sql", "0002_recon.sql", late):
+        _write(tmp_path, f"{house_rules.MIGRATIONS}/{name}", "")
+    assert house_rules.migration_numbers(tmp_path) == [f"{late} is the migration of version 3"]
 
 
 def test_missing_docstrings_are_found(tmp_path: Path) -> None:
