@@ -9,10 +9,11 @@ from pipelines.assets.publishing import PUBLISHED
 from pipelines.assets.tables import TOKEN_ACCOUNTS, TOKEN_TRANSACTIONS, column_schema
 from pipelines.billing import OpenBooks, publish_books
 from pipelines.books.config import load_config
-from pipelines.metadata import preview
+from pipelines.metadata import Metadata, preview
 from pipelines.payments.load import load_objects
 from pipelines.reconciliation import reconcile_opened
 from pipelines.resources import BooksResource, Observer
+from pipelines.warehouse.stripe import row_counts
 
 RECONCILIATION = dg.AssetKey(["recon", "summary"])
 NO_RESIDUAL, NO_GRAVE_BREAK = "residual_is_zero", "no_grave_break"
@@ -67,7 +68,7 @@ def reconciliation_asset() -> dg.AssetsDefinition:
                 yield _nothing("nothing was posted yet")
                 return
             if opened.config.stripe.mode == "files":
-                load_objects(opened.connection, opened.folder, opened.config, now=observer.now, on_lines=_unheard)
+                _load_files(context, opened)
             yield _reconcile(opened)
             selected = context.run.asset_selection
             if selected and PUBLISHED not in selected:
@@ -76,8 +77,15 @@ def reconciliation_asset() -> dg.AssetsDefinition:
     return reconciliation
 
 
-def _unheard(_lines: int) -> None:
-    """Nobody watches the loading of a run."""
+def _load_files(context: dg.AssetExecutionContext, opened: OpenBooks) -> None:
+    """Read new files of Stripe objects; nobody fetches them, so the run that compares them shows their tables."""
+    loaded = load_objects(opened.connection, opened.folder, opened.config, now=opened.now)
+    for notice in loaded.notices:
+        context.log.warning(notice)
+    figures: Metadata = {"mode": "files", "new_objects": loaded.objects, "rejected_lines": loaded.rejected}
+    for table, counted in row_counts(opened.connection).items():
+        if (key := dg.AssetKey(["stripe", table])) in STRIPE_TABLES:
+            context.log_event(dg.AssetMaterialization(key, metadata={"dagster/row_count": counted, **figures}))
 
 
 def _nothing(why: str) -> dg.MaterializeResult[None]:

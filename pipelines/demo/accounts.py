@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pipelines.demo.dates import SECOND_MS, START, at_ms, iso
-from pipelines.demo.prices import PACKAGES
+from pipelines.demo.packages import PACKAGES
 
 _REGULARS = 37
 _FOUNDERS = 30

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from pipelines.demo.accounts import bonus_account
 from pipelines.demo.dates import SECOND_MS, at_ms, delivery_before, iso, month
-from pipelines.demo.prices import PACKAGES, WELCOME_TOKENS, Package
+from pipelines.demo.packages import PACKAGES, Package
+from pipelines.demo.prices import WELCOME_TOKENS
 
 if TYPE_CHECKING:
     from pipelines.demo.accounts import Account

@@ -1,11 +1,10 @@
 """What a call of the demo must cost, worked out apart from the billing rules so that it can judge them.
 
-The figures repeat templates/rates.toml and templates/packages.toml; a test holds them together.
+The figures repeat templates/rates.toml; a test holds them together.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -28,24 +27,6 @@ IMAGE_FAMILIES: dict[str, str | None] = {
 }
 """The family that prices each image model of the demo; none: no rule names it, the call is held."""
 IMAGE_COSTS = {"dall_e_3": 6_000, "dall_e_2": 3_000, "google": 4_500}
-
-
-@dataclass(frozen=True)
-class Package:
-    """A package as sold: tokens, and its price in minor units per currency."""
-
-    package_id: str
-    name: str
-    tokens: int
-    prices: dict[str, int]
-
-
-PACKAGES = (
-    Package("starter", "Starter", 150_000, {"usd": 1_500, "eur": 1_400, "gbp": 1_200}),
-    Package("pro", "Pro", 750_000, {"usd": 6_500, "eur": 6_000, "gbp": 5_200}),
-    Package("business", "Business", 2_250_000, {"usd": 17_500, "eur": 16_000, "gbp": 14_000}),
-    Package("enterprise", "Enterprise", 7_500_000, {"usd": 50_000, "eur": 46_000, "gbp": 40_000}),
-)
 
 
 def billable_tokens(call: Call) -> int | None:

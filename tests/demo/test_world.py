@@ -14,6 +14,7 @@ import pytest
 
 from billing_core.errors import ConfigurationError
 from pipelines.demo import Plan, is_demo_folder, write_world
+from pipelines.demo import packages as demo_packages
 from pipelines.demo import prices as demo_prices
 from tests.demo.independent_reader import read_world
 
@@ -158,14 +159,14 @@ def test_templates_say_what_the_generator_reckons_with(world: tuple[Path, Plan])
             assert settings[f"image_generation_cost_{family}"] == cost
     packages = tomllib.loads((world[0] / "packages.toml").read_text())["package"]
     assert [
-        demo_prices.Package(
+        demo_packages.Package(
             row["package_id"],
             row["package_name"],
             row["token_amount"],
             {"usd": row["price_cents"], "eur": row["price_eur"], "gbp": row["price_gbp"]},
         )
         for row in packages
-    ] == list(demo_prices.PACKAGES)
+    ] == list(demo_packages.PACKAGES)
 
 
 def test_credits_hold_each_planted_row(world: tuple[Path, Plan]) -> None:
