@@ -29,21 +29,34 @@ default_token_multiplier = "1.6"
 effective_from = 2026-09-20
 default_token_multiplier = "1.45"
 """
-_RULES = """
+_CUSTOMERS = """
 [[rate]]
-id = "acme"
-match = { account = "acct-17" }
-multiplier = "1.2"
+id = "customer-{number}"
+match = {{ account = "acct-{number}" }}
+multiplier = "1.{number:03d}"
+"""
+_RULES = """
 [[rate]]
 id = "claude"
 match = { model = "claude-*" }
 weights = { input = "1", output = "4", cache_read = "0.1", reasoning = "4" }
+long_context = { above = 6000, weights = { input = "2", output = "6", cache_read = "0.2", reasoning = "6" } }
+[[rate]]
+id = "gemini"
+effective_from = 2026-09-15
+match = { model = "gemini-?.?-*" }
+weights = { input = "1", output = "5", cache_read = "0.25", audio = "2" }
 [[rate]]
 id = "flat"
 match = { provider = "azure", operation = "prompt" }
 fixed = 40
 per = "call"
-"""
+[[rate]]
+id = "images"
+match = { model = "dall-e-*", provider = "azure" }
+fixed = 5500
+per = "image"
+""" + "".join(_CUSTOMERS.format(number=number) for number in range(1, 201))
 _EVENTS = """
 CREATE TABLE events AS
 SELECT i AS row_id, 1788220800000000 + (i * 129600)::BIGINT AS occurred_us, 'acct-' || hash(i) % 5000 AS account_id,

@@ -1,4 +1,9 @@
-"""Terms as a small table of whole numbers that rows are joined with, and the pools of tokens that they tell apart."""
+"""Terms as a small table of whole numbers that rows are joined with, and the pools of tokens that they tell apart.
+
+A weight is laid out as whole and part, see `billing_core.exact`. Where the bounds of the counts prove that sums stay
+small it is one number: that of a parent for all of its tokens, and for each part that some term weighs apart what a
+token of it costs beyond that.
+"""
 
 from __future__ import annotations
 
@@ -12,81 +17,122 @@ from billing_core.money import INT64_MAX, PPM
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from billing_core.bounds import Bounds
+    from billing_core.charges import Charge
     from billing_core.resolution import Term
 
-HELD, TOKENS, UNITS, TIERED = range(4)
-"""How a term charges: not at all yet, by tokens, by images or calls or blocks, by tiers."""
+HELD, TOKENS, UNITS, TIERED, FREE = range(5)
+"""How a term charges: not at all yet, by tokens, by images or calls or blocks, by tiers, never."""
 
 TOTAL = "total"
 """The one pool where no term tells kinds of tokens apart."""
 
+PARTS = {
+    "input": ("cache_read", "cache_write_5m", "cache_write_1h", "audio_input"),
+    "output": ("reasoning", "audio_output"),
+}
+"""The pools whose tokens are counted in another's too."""
+
 _WORDS = ("settings_version", "rate_id", "rate_version", "charge_type")
 _NUMBERS = ("kind", "multiplier_ppm", "fixed_cost", "block_tokens", "block_half", "units_max", "is_per_image")
+_ADDENDS = len(POOLS) + 1
+"""The most numbers that a small sum adds up: a product per pool, and what rounds it up."""
 
 
 class TermTable(NamedTuple):
-    """`frame` has the term's number in `key` and every other column behind `prefix`; see `pools` for its weights."""
+    """`frame` has the term's number in `key` and every other column behind `prefix`.
+
+    `weights` names the columns of weights: `whole_POOL` and `part_POOL` of every pool, or, if `is_small`, `ppm_POOL` of
+    the parents and of the parts that some term weighs apart. `has_small_units`: images times any cost stay small.
+    """
 
     frame: pl.DataFrame
     prefix: str
     pools: tuple[str, ...]
+    weights: tuple[str, ...]
+    is_small: bool
+    has_small_units: bool
     kinds: frozenset[int]
     units: frozenset[Unit]
 
 
-def term_table(terms: Sequence[Term], key: str, prefix: str) -> TermTable:
+def term_table(terms: Sequence[Term], key: str, prefix: str, bounds: Bounds) -> TermTable:
     """Lay terms out by number; the pools are POOLS where some term tells kinds apart, else TOTAL alone."""
     charges = [term.rule[2] if term.rule else None for term in terms]
-    pools = _pools(charges)
-    rows = [_row(number, term, pools) for number, term in enumerate(terms)]
+    by_tokens = [charge for charge in charges if isinstance(charge, TokenCharge)]
+    by_units = [charge for charge in charges if isinstance(charge, UnitCharge)]
+    pools = (TOTAL,) if all(charge.is_multiplier for charge in by_tokens) else POOLS
+    heaviest = max((ppm for charge in by_tokens for ppm in charge.pools_ppm), default=0)
+    is_small = bounds.tokens_fit(_ADDENDS * max(heaviest, PPM))
+    weighed = [_small_weights(charge, pools) if is_small else _weights(charge, pools) for charge in charges]
+    weights = tuple(name for name in weighed[0] if not _is_idle(name, weighed)) if weighed else ()
+    rows = [
+        (number, *_words(term), *_numbers(term), *(weight[name] for name in weights))
+        for number, (term, weight) in enumerate(zip(terms, weighed, strict=True))
+    ]
     schema: dict[str, Any] = {key: pl.Int64, **{f"{prefix}{word}": pl.String for word in _WORDS}}
-    schema |= {f"{prefix}{number}": pl.Int64 for number in (*_NUMBERS, *_weight_columns(pools))}
+    schema |= {f"{prefix}{number}": pl.Int64 for number in (*_NUMBERS, *weights)}
+    units = frozenset(charge.unit for charge in by_units)
     return TermTable(
         frame=pl.DataFrame(rows, schema=schema, orient="row"),
         prefix=prefix,
         pools=pools,
-        kinds=frozenset(_kind(charge) for charge in charges),
-        units=frozenset(charge.unit for charge in charges if isinstance(charge, UnitCharge)),
+        weights=weights,
+        is_small=is_small,
+        has_small_units=Unit.BLOCK not in units and bounds.images_fit(max((one.cost for one in by_units), default=0)),
+        kinds=frozenset(kind_of(term) for term in terms),
+        units=units,
     )
 
 
-def _pools(charges: Sequence[object]) -> tuple[str, ...]:
-    is_weighted = any(isinstance(charge, TokenCharge) and not charge.is_multiplier for charge in charges)
-    return POOLS if is_weighted else (TOTAL,)
-
-
-def _weight_columns(pools: Sequence[str]) -> list[str]:
-    return [f"{half}_{pool}" for pool in pools for half in ("whole", "part")]
-
-
-def _row(number: int, term: Term, pools: Sequence[str]) -> tuple[object, ...]:
-    settings_version = term.settings.settings_version
-    rate_id, rate_version, charge = term.rule or (None, None, None)
-    words = (settings_version, rate_id, rate_version, charge.charge_type.value if charge else None)
-    return (number, *words, _kind(charge), *_numbers(charge), *_weights(charge, pools))
-
-
-def _kind(charge: object) -> int:
+def kind_of(term: Term) -> int:
+    """How it charges: one of the kinds above."""
     kinds = {TokenCharge: TOKENS, UnitCharge: UNITS, TierCharge: TIERED}
-    return kinds.get(type(charge), HELD)
+    return FREE if term.is_free else HELD if term.rule is None else kinds[type(term.rule[2])]
 
 
-def _numbers(charge: object) -> tuple[int | None, ...]:
-    """The columns of _NUMBERS after `kind`."""
+def _words(term: Term) -> tuple[str | None, ...]:
+    rate_id, rate_version, charge = term.rule or (None, None, None)
+    return (term.settings.settings_version, rate_id, rate_version, charge.charge_type.value if charge else None)
+
+
+def _numbers(term: Term) -> tuple[int | None, ...]:
+    """The columns of _NUMBERS."""
+    kind, charge = kind_of(term), term.rule[2] if term.rule else None
     if isinstance(charge, TokenCharge):
-        return (charge.multiplier_ppm, None, None, None, None, 0)
+        return (kind, charge.multiplier_ppm, None, None, None, None, 0)
     if isinstance(charge, UnitCharge):
         size, cost = charge.block_tokens, charge.cost
         half = None if size is None else (size + 1) // 2
         most = INT64_MAX // cost if cost else INT64_MAX
-        return (None, cost, size, half, most, int(charge.unit is Unit.IMAGE))
-    return (None, None, None, None, None, 0)
+        return (kind, None, cost, size, half, most, int(charge.unit is Unit.IMAGE))
+    return (kind, None, None, None, None, None, 0)
 
 
-def _weights(charge: object, pools: Sequence[str]) -> list[int]:
+def _weights(charge: Charge | None, pools: Sequence[str]) -> dict[str, int]:
     """Each pool's weight as whole and part; 0 for a term that does not charge by tokens."""
+    return {
+        f"{half}_{pool}": number
+        for pool, ppm in _ppm(charge, pools).items()
+        for half, number in zip(("whole", "part"), divmod(ppm, PPM), strict=True)
+    }
+
+
+def _small_weights(charge: Charge | None, pools: Sequence[str]) -> dict[str, int]:
+    """Each parent's weight, and each part's less its parent's."""
+    ppm = _ppm(charge, pools)
+    parents = {part: parent for parent, parts in PARTS.items() for part in parts}
+    return {f"ppm_{pool}": ppm[pool] - (ppm[parents[pool]] if pool in parents else 0) for pool in pools}
+
+
+def _ppm(charge: Charge | None, pools: Sequence[str]) -> dict[str, int]:
     if not isinstance(charge, TokenCharge):
-        return [0] * (2 * len(pools))
+        return dict.fromkeys(pools, 0)
     by_pool = dict(zip(POOLS, charge.pools_ppm, strict=True))
-    by_pool[TOTAL] = by_pool["input"]
-    return [number for pool in pools for number in divmod(by_pool[pool], PPM)]
+    return {pool: by_pool["input" if pool == TOTAL else pool] for pool in pools}
+
+
+def _is_idle(name: str, weighed: Sequence[dict[str, int]]) -> bool:
+    """Whether it is a part that no term weighs apart."""
+    is_part = any(name == f"ppm_{part}" for parts in PARTS.values() for part in parts)
+    return is_part and all(weight[name] == 0 for weight in weighed)

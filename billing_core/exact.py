@@ -44,8 +44,8 @@ def no_count() -> nw.Expr:
 def with_sum(calls: nw.LazyFrame[Any], parts: Sequence[Part], result: str) -> nw.LazyFrame[Any]:
     """Add `result`: ceil(sum of tokens x weight), for parts that come to NARROW_MAX tokens at most, none negative."""
     calls = calls.with_columns(
-        _added([one.tokens * one.whole for one in parts]).alias(f"{result}_whole"),
-        (_added([one.tokens * one.part for one in parts]) + count(PPM - 1)).alias(f"{result}_part"),
+        added([one.tokens * one.whole for one in parts]).alias(f"{result}_whole"),
+        (added([one.tokens * one.part for one in parts]) + count(PPM - 1)).alias(f"{result}_part"),
     )
     return calls.with_columns((nw.col(f"{result}_whole") + divided(nw.col(f"{result}_part"))).alias(result))
 
@@ -75,13 +75,13 @@ def _with_wide_sum(calls: nw.LazyFrame[Any], parts: Sequence[Part], result: str)
         *((nw.col(name) % PPM).alias(f"{name}_low") for name in names),
     )
     highs, lows = ([nw.col(f"{name}_{half}") for name in names] for half in ("high", "low"))
-    crumbs = _added([low * one.part for low, one in zip(lows, parts, strict=True)])
+    crumbs = added([low * one.part for low, one in zip(lows, parts, strict=True)])
     calls = calls.with_columns((crumbs + count(PPM - 1)).alias(f"{result}_crumbs"))
     rest = [high * one.part for high, one in zip(highs, parts, strict=True)]
     rest += [low * one.whole for low, one in zip(lows, parts, strict=True)]
     top = [high * one.whole for high, one in zip(highs, parts, strict=True)]
     calls = calls.with_columns(
-        _added([*rest, divided(nw.col(f"{result}_crumbs"))]).alias(f"{result}_rest"), _added(top).alias(f"{result}_top")
+        added([*rest, divided(nw.col(f"{result}_crumbs"))]).alias(f"{result}_rest"), added(top).alias(f"{result}_top")
     )
     calls = calls.with_columns(
         (nw.col(f"{result}_top") + divided(nw.col(f"{result}_rest"))).alias(f"{result}_top"),
@@ -110,7 +110,8 @@ def _only(parts: Sequence[Part], condition: nw.Expr) -> list[Part]:
     return [one._replace(tokens=nw.when(condition).then(one.tokens).otherwise(count(0))) for one in parts]
 
 
-def _added(terms: Sequence[nw.Expr]) -> nw.Expr:
+def added(terms: Sequence[nw.Expr]) -> nw.Expr:
+    """The sum of some columns, null where one is."""
     return reduce(add, terms)
 
 

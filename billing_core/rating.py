@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 import polars as pl
 
-from billing_core.charge_terms import TOKENS, TOTAL, UNITS, term_table
+from billing_core.bounds import bounds_of
+from billing_core.charge_terms import FREE, TOKENS, TOTAL, UNITS, term_table
 from billing_core.charges import Unit
 from billing_core.exact import count, no_count, with_blocks
 from billing_core.pools import with_tokens_figure
-from billing_core.resolution import in_polars, stepped, with_products, with_terms
+from billing_core.resolution import Term, in_polars, stepped, with_products, with_terms
 from billing_core.vocabulary import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from billing_core.bounds import Bounds
     from billing_core.charge_terms import TermTable
     from billing_core.price_book import PriceBook
-    from billing_core.resolution import Lift, Term
+    from billing_core.resolution import Lift
     from billing_core.rules import Product
     from billing_core.settings import Settings, SettingsBook
 
@@ -99,30 +101,24 @@ def rate_books(
     `billable_tokens_NAME`; with nothing behind it for the name "". What the caller does not select costs little.
     """
     calls, products = with_products(events, books.values(), lift)
-    widest = _widest(events)
+    bounds = bounds_of(events)
     for name, book in books.items():
-        calls = _with_rating(calls, products, book, f"_{name}" if name else "", widest, lift)
+        calls = _with_rating(calls, products, book, f"_{name}" if name else "", bounds, lift)
     out = [f"{column}_{name}" if name else column for name in books for column in RATED_COLUMNS[1:]]
     return calls.select(*keep, *out)
 
 
-def _widest(events: nw.LazyFrame[Any]) -> int:
-    """The most tokens of any event."""
-    found = events.select(nw.col("total_tokens").max()).collect("polars")
-    return int(found.item(0, 0) or 0)
-
-
 def _with_rating(
-    calls: nw.LazyFrame[Any], products: Sequence[Product], book: PriceBook, suffix: str, widest: int, lift: Lift
+    calls: nw.LazyFrame[Any], products: Sequence[Product], book: PriceBook, suffix: str, bounds: Bounds, lift: Lift
 ) -> nw.LazyFrame[Any]:
     """Add the columns of RATED_COLUMNS but row_id, each with the suffix."""
     key = f"_term{suffix}"
-    calls, terms = with_terms(calls, book, products, key, lift)
+    calls, terms = with_terms(calls, book, products, key, lift, bounds.calls)
     calls, terms = _with_long_terms(calls, terms, key, lift)
-    table = term_table(terms, key, f"{key}_")
+    calls, terms = _with_free_terms(calls, terms, key, book.settings)
+    table = term_table(terms, key, f"{key}_", bounds)
     calls = calls.join(lift(table.frame), on=key, how="left")
-    calls = calls.with_columns(_is_free(book.settings).alias(f"{key}_is_free"))
-    calls = _with_figure(calls, table, f"{key}_figure", widest)
+    calls = _with_figure(calls, table, f"{key}_figure", bounds)
     return calls.with_columns(column.alias(f"{name}{suffix}") for name, column in _rated(table).items())
 
 
@@ -142,33 +138,49 @@ def _with_long_terms(
     return moved, [*terms, *(long_term for _, _, long_term in longer)]
 
 
-def _is_free(settings: SettingsBook) -> nw.Expr:
-    """Whether some policy in force records the call without billing it; null, as good as false, for a null flag."""
+def _with_free_terms(
+    calls: nw.LazyFrame[Any], terms: list[Term], key: str, settings: SettingsBook
+) -> tuple[nw.LazyFrame[Any], list[Term]]:
+    """Move the calls that a policy in force records without billing them to a term of that, numbered after the rest."""
 
     def says_free(policy: Callable[[Settings], str]) -> nw.Expr:
         return stepped(settings.cuts, [policy(version) == "free" for version in settings.versions])
 
-    return (
+    # Null, as good as false, for a flag that is null.
+    is_free = (
         (~nw.col("success") & says_free(lambda version: version.partial_error))
         | (nw.col("gateway_cache_hit") & says_free(lambda version: version.gateway_cache_hit))
         | (nw.col("cancelled") & says_free(lambda version: version.cancelled_stream))
     )
+    free = [Term(version, None, is_free=True) for version in settings.versions]
+    number = stepped(settings.cuts, range(len(terms), len(terms) + len(free)))
+    moved = calls.with_columns(nw.when(is_free).then(number).otherwise(nw.col(key)).alias(key))
+    return moved, [*terms, *free]
 
 
-def _with_figure(calls: nw.LazyFrame[Any], table: TermTable, figure: str, widest: int) -> nw.LazyFrame[Any]:
+def _with_figure(calls: nw.LazyFrame[Any], table: TermTable, figure: str, bounds: Bounds) -> nw.LazyFrame[Any]:
     """Add the billable tokens of calls that are charged by tokens or by units; null where they do not fit Int64."""
-    kind, chosen = nw.col(f"{table.prefix}kind"), no_count()
+    kind = nw.col(f"{table.prefix}kind")
+    chosen = nw.when(kind == FREE).then(count(0)).otherwise(no_count())
     if UNITS in table.kinds:
         calls = _with_units_figure(calls, table, f"{figure}_units")
         chosen = nw.when(kind == UNITS).then(nw.col(f"{figure}_units")).otherwise(chosen)
     if TOKENS in table.kinds:
-        calls = with_tokens_figure(calls, table, f"{figure}_tokens", widest)
+        calls = with_tokens_figure(calls, table, f"{figure}_tokens", bounds)
         chosen = nw.when(kind == TOKENS).then(nw.col(f"{figure}_tokens")).otherwise(chosen)
-    return calls.with_columns(nw.when(nw.col(f"{table.prefix}is_free")).then(count(0)).otherwise(chosen).alias(figure))
+    return calls.with_columns(chosen.alias(figure))
 
 
 def _with_units_figure(calls: nw.LazyFrame[Any], table: TermTable, figure: str) -> nw.LazyFrame[Any]:
     """Add images, calls or started blocks times their cost."""
+    if table.has_small_units:
+        is_per_image = nw.col(f"{table.prefix}is_per_image") == 1
+        units = (
+            nw.when(is_per_image).then(nw.col("image_count")).otherwise(count(1))
+            if Unit.IMAGE in table.units
+            else count(1)
+        )
+        return calls.with_columns((units * nw.col(f"{table.prefix}fixed_cost")).alias(figure))
     size, half, number = f"{table.prefix}block_tokens", f"{table.prefix}block_half", f"{figure}_number"
     units = count(1)
     if Unit.BLOCK in table.units:
@@ -187,24 +199,15 @@ def _with_units_figure(calls: nw.LazyFrame[Any], table: TermTable, figure: str) 
 def _rated(table: TermTable) -> dict[str, nw.Expr]:
     """The columns of RATED_COLUMNS but row_id, by name."""
     prefix = table.prefix
-    is_free, figure = nw.col(f"{prefix}is_free"), nw.col(f"{prefix}figure")
-    kind = nw.col(f"{prefix}kind")
-
-    def charged(column: str, absent: nw.Expr) -> nw.Expr:
-        return nw.when(is_free).then(absent).otherwise(nw.col(f"{prefix}{column}"))
-
+    figure, kind = nw.col(f"{prefix}figure"), nw.col(f"{prefix}kind")
     is_due = ((kind == TOKENS) | (kind == UNITS)) & figure.is_null()
     reason = nw.when(is_due).then(nw.lit(Reason.AMOUNT_OUT_OF_RANGE.value)).otherwise(_no_text())
     if table.pools != (TOTAL,):
         is_broken = (kind == TOKENS) & nw.col(f"{prefix}is_inconsistent") & figure.is_null()
         reason = nw.when(is_broken).then(nw.lit(Reason.INCONSISTENT_USAGE.value)).otherwise(reason)
+    said = ("settings_version", "rate_id", "rate_version", "charge_type", "multiplier_ppm", "fixed_cost")
     return {
-        "settings_version": nw.col(f"{prefix}settings_version"),
-        "rate_id": charged("rate_id", _no_text()),
-        "rate_version": charged("rate_version", _no_text()),
-        "charge_type": charged("charge_type", _no_text()),
-        "multiplier_ppm": charged("multiplier_ppm", no_count()),
-        "fixed_cost": charged("fixed_cost", no_count()),
+        **{name: nw.col(f"{prefix}{name}") for name in said},
         "billable_tokens": figure,
         "rating_reason": reason,
     }

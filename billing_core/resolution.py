@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
     Lift: TypeAlias = Callable[[pl.DataFrame], nw.LazyFrame[Any]]
 
-_ALL_CLAIMS_MAX = 20_000
+_CLAIMS_MIN = 20_000
+_CALLS_PER_CLAIM = 50
+"""To ask some fifty calls whether they occur costs what it does to weigh one claim."""
 PRODUCT_KEYS = ("operation_type", "provider", "model", "image_size", "image_quality")
 _ALWAYS = frozenset({"operation_type", "model"})
 _KEY = "_key_{}"
@@ -36,10 +38,14 @@ PRODUCT = "_product"
 
 
 class Term(NamedTuple):
-    """What a call is charged by: the settings version in force, and the rule (id, version, charge), None if held."""
+    """What a call is charged by: the settings version in force, and the rule (id, version, charge), None if held.
+
+    A call that a policy of the version calls free has no rule either and `is_free`.
+    """
 
     settings: Settings
     rule: tuple[str, str, Charge] | None
+    is_free: bool = False
 
     @property
     def above(self) -> int | None:
@@ -77,7 +83,7 @@ def with_products(events: nw.LazyFrame[Any], books: Iterable[PriceBook], lift: L
         for column in columns
     )
     keys = [_KEY.format(column) for column in columns]
-    found = keyed.select(keys).unique().collect("polars").to_native().sort(keys)
+    found = _distinct(keyed, keys)
     numbered = found.with_row_index(PRODUCT).with_columns(pl.col(PRODUCT).cast(pl.Int64))
     fields = ["operation" if column == "operation_type" else column for column in columns]
     products = [
@@ -88,20 +94,26 @@ def with_products(events: nw.LazyFrame[Any], books: Iterable[PriceBook], lift: L
 
 
 def with_terms(
-    calls: nw.LazyFrame[Any], book: PriceBook, products: Sequence[Product], column: str, lift: Lift
+    calls: nw.LazyFrame[Any], book: PriceBook, products: Sequence[Product], column: str, lift: Lift, count: int
 ) -> tuple[nw.LazyFrame[Any], list[Term]]:
-    """Add the number of each call's term as `column`; returns the terms by number too."""
+    """Add the number of each call's term as `column`; returns the terms by number too. `count` is how many calls."""
     terms = _Terms(book, products)
     slot = f"{column}_slot"
     calls = calls.with_columns((nw.col(PRODUCT) * terms.spans + stepped(book.cuts, range(terms.spans))).alias(slot))
     claims = []
     for number, (scope, rules) in enumerate(_by_scope(book.rates)):
         claim = f"{column}_claim{number}"
-        claimed = _claimed(calls, scope, rules, slot, terms, lift).rename({"term": claim})
+        claimed = _claimed(calls, scope, rules, slot, terms, lift, count).rename({"term": claim})
         calls = calls.join(lift(claimed), on=[*(SCOPES[key] for key in scope), slot], how="left")
         claims.append(nw.col(claim))
     calls = calls.with_columns(nw.coalesce(*claims, nw.col(slot)).alias(column))
     return calls, terms.terms
+
+
+def _distinct(calls: nw.LazyFrame[Any], columns: Sequence[str]) -> pl.DataFrame:
+    """The distinct rows of some columns, in order. Grouped: `unique` numbers every row on engines that take SQL."""
+    found: pl.DataFrame = calls.group_by(*columns).agg(nw.len().alias("_calls")).collect("polars").to_native()
+    return found.select(columns).sort(columns)
 
 
 def stepped(cuts: Sequence[int], values: Sequence[int | bool]) -> nw.Expr:
@@ -138,7 +150,8 @@ class _Terms:
             for fitting in [[rule for rule in everyone if rule.fits(product)]]
             for span, start in enumerate(self.starts)
         ]
-        self._numbers: dict[tuple[str, str], int] = {}
+        self._numbers: dict[tuple[int, int], int] = {}
+        self._fitting: dict[int, list[bool]] = {}
 
     def _term(self, span: int, product: Product, rules: Iterable[Rule]) -> Term:
         settings = self._settings[span]
@@ -148,48 +161,53 @@ class _Terms:
         stated = default_rule(settings, product)
         return Term(settings, stated and (stated[0], settings.settings_version, stated[1]))
 
-    def claim(self, slot: int, rules: Iterable[Rule]) -> int | None:
-        """The number of the term by which one of these rules claims a slot; None when none does."""
+    def claim(self, slot: int, rules: Sequence[Rule]) -> int | None:
+        """The number of the term by which the first of these rules that can claims a slot; None when none does."""
         place, span = divmod(slot, self.spans)
-        product, start = self.products[place], self.starts[span]
-        rule = narrowest(rule for rule in rules if rule.is_in_force(start) and rule.fits(product))
+        start = self.starts[span]
+        rule = next((rule for rule in rules if self._fits(rule, place) and rule.is_in_force(start)), None)
         if rule is None:
             return None
-        key = (rule.rate_version, self._settings[span].settings_version)
+        key = (id(rule), id(self._settings[span]))
         if key not in self._numbers:
             self._numbers[key] = len(self.terms)
-            self.terms.append(self._term(span, product, [rule]))
+            self.terms.append(self._term(span, self.products[place], [rule]))
         return self._numbers[key]
+
+    def _fits(self, rule: Rule, place: int) -> bool:
+        """Whether a rule is for a product, by its number; asked once for every span and claim."""
+        if id(rule) not in self._fitting:
+            self._fitting[id(rule)] = [rule.fits(product) for product in self.products]
+        return self._fitting[id(rule)][place]
 
 
 _Scoped: TypeAlias = "dict[tuple[str, ...], list[Rule]]"
 
 
 def _by_scope(rules: Iterable[Rule]) -> list[tuple[tuple[str, ...], _Scoped]]:
-    """Rules that name whose call it is, by the keys they name, narrowest first, then by the values of those keys."""
+    """Rules that name whose call it is, narrowest first, by the keys they name, then by the values of those keys."""
     found: dict[tuple[str, ...], _Scoped] = defaultdict(lambda: defaultdict(list))
-    for rule in rules:
+    for rule in sorted(rules, key=lambda rule: rule.match.rank, reverse=True):
         if scope := rule.match.scope:
             found[scope][tuple(getattr(rule.match, key) for key in scope)].append(rule)
     return sorted(found.items(), key=lambda item: tuple(key in item[0] for key in SCOPES), reverse=True)
 
 
 def _claimed(
-    calls: nw.LazyFrame[Any], scope: tuple[str, ...], rules: _Scoped, slot: str, terms: _Terms, lift: Lift
+    calls: nw.LazyFrame[Any], scope: tuple[str, ...], rules: _Scoped, slot: str, terms: _Terms, lift: Lift, count: int
 ) -> pl.DataFrame:
     """The slots that rules of one scope claim: the scope's columns, the slot and the term.
 
-    Of many rules and slots only those that occur are weighed; to ask the events for them costs a pass over them.
+    Of many rules and slots only those that occur are weighed; to ask the events for them costs a pass over them all.
     """
     keys = {SCOPES[key]: pl.String for key in scope}
     slots = len(terms.products) * terms.spans
     found: Iterable[tuple[Any, ...]]
-    if len(rules) * slots <= _ALL_CLAIMS_MAX:
+    if len(rules) * slots <= max(_CLAIMS_MIN, count // _CALLS_PER_CLAIM):
         found = [(*values, place) for values in sorted(rules) for place in range(slots)]
     else:
         named = pl.DataFrame(list(rules), schema=keys, orient="row")
-        present = calls.join(lift(named), on=list(keys), how="semi").select(*keys, slot).unique()
-        found = present.collect("polars").to_native().sort(*keys, slot).iter_rows()
+        found = _distinct(calls.join(lift(named), on=list(keys), how="semi"), [*keys, slot]).iter_rows()
     rows = []
     for *values, place in found:
         term = terms.claim(place, rules[tuple(values)])

@@ -18,15 +18,17 @@ SPANS = 4
 
 
 class Dice:
-    """Random price files and calls of one seed."""
+    """Random price files and calls of one seed; with `is_small` no figure comes anywhere near 2^53."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, is_small: bool = False) -> None:
         self.random = random.Random(seed)
+        self.is_small = is_small
+        self.huge_images = 0 if is_small else 0.01
 
     def decimal(self) -> str:
         """A multiplier or weight with up to six decimals, now and then a huge or a tiny one."""
         draw = self.random
-        whole = draw.choice([0, 1, 1, 2, draw.randrange(100), draw.randrange(10**6)])
+        whole = draw.choice([0, 1, 1, 2, draw.randrange(100), draw.randrange(100 if self.is_small else 10**6)])
         decimals = draw.choice(["", "5", "1", "25", f"{draw.randrange(10**6):06d}", "000001", "999999"])
         return f"{whole}.{decimals}" if decimals else str(whole)
 
@@ -37,11 +39,13 @@ class Dice:
 
     def cost(self) -> int:
         """A fixed cost."""
-        return self.random.choice([0, 1, 4500, self.random.randrange(10**12)])
+        return self.random.choice([0, 1, 4500, self.random.randrange(10**9 if self.is_small else 10**12)])
 
     def tokens(self) -> int:
         """A count of tokens: zero, plain, huge beyond 2^53, or the largest there is."""
         draw = self.random
+        if self.is_small:
+            return draw.choice([0, 1, draw.randrange(5000), draw.randrange(10**6)])
         return draw.choice(
             [0, 1, draw.randrange(5000), draw.randrange(5000), draw.randrange(10**6), draw.randrange(2 * 10**12)]
             + [2**53 + draw.randrange(9), draw.randrange(INT64_MAX), INT64_MAX] * (draw.random() < 0.02)
@@ -124,7 +128,9 @@ class Dice:
             "input_tokens": counts[0],
             "output_tokens": counts[1],
             "total_tokens": sum(counts),
-            "image_count": draw.choice([0, 1, 3, draw.randrange(10**6), INT64_MAX if draw.random() < 0.01 else 2]),
+            "image_count": draw.choice(
+                [0, 1, 3, draw.randrange(10**6), INT64_MAX if draw.random() < self.huge_images else 2]
+            ),
             "success": draw.random() < 0.95,
             "gateway_cache_hit": draw.random() < 0.05,
             "cancelled": draw.random() < 0.05,
