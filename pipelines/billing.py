@@ -284,17 +284,17 @@ def _keep_objects(books: OpenBooks, files: Sequence[FoundFile], staged: Mapping[
     kept = {name: store.put(text) for name, text in books.texts.items()}
     for file in files:
         if file.kind != "usage" and file.outcome == "taken":
-            kept |= _kept_input(store, staged.get(file.path, books.folder.root / split_member(file.path)[0]), file.path)
+            kept |= _kept_input(store, staged.get(file.path, books.folder.root / split_member(file.path)[0]), file)
     return kept
 
 
-def _kept_input(store: ObjectStore, stored: Path, path: str) -> dict[str, str]:
+def _kept_input(store: ObjectStore, stored: Path, file: FoundFile) -> dict[str, str]:
     """Keep a small input; of an archive the one file that is read, and nothing where it cannot be."""
-    member = split_member(path)[1]
+    member = split_member(file.path)[1]
     if member is None:
-        return {path: store.put_file(stored)}
+        return {file.path: store.put_file(stored, file.size_bytes)}
     try:
-        return {path: store.put_blocks(member_blocks(stored, member))}
+        return {file.path: store.put_blocks(member_blocks(stored, member))}
     except UnreadableFileError:
         return {}
 

@@ -49,10 +49,9 @@ class ObjectStore:
                 self._keep(file, sha256)
         return sha256
 
-    def put_file(self, path: Path) -> str:
-        """Keep a file's bytes, read in chunks, and return their sha256."""
-        with path.open("rb") as source:
-            return self.put_blocks(iter(lambda: source.read(_CHUNK_BYTES), b""))
+    def put_file(self, path: Path, size: int) -> str:
+        """Keep a file's first bytes, read in chunks, and return their sha256."""
+        return self.put_blocks(_first_blocks(path, size))
 
     def put_blocks(self, blocks: Iterable[bytes]) -> str:
         """Keep bytes that come in blocks, and return their sha256."""
@@ -114,6 +113,13 @@ class ObjectStore:
         Path(file.name).replace(target)
         fsync_folder(target.parent)
         fsync_folder(self.root)
+
+
+def _first_blocks(path: Path, size: int) -> Iterator[bytes]:
+    with path.open("rb") as source:
+        while size > 0 and (chunk := source.read(min(_CHUNK_BYTES, size))):
+            size -= len(chunk)
+            yield chunk
 
 
 def fsync_folder(folder: Path) -> None:

@@ -13,6 +13,7 @@ from pipelines.intake.archives import split_member
 from pipelines.intake.formats import batches
 from pipelines.intake.remote import is_remote
 from pipelines.intake.sources import FileToRead
+from pipelines.intake.walk import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +44,7 @@ def source_line(folder: BooksFolder, file: Mapping[str, Any], line_no: int) -> t
         path=path,
         relative_path=file["path"],
         byte_from=file["byte_from"],
+        byte_to=file["size_bytes"] if is_plain(file["path"]) else None,
         first_line=file["first_line"],
         sha256=file["sha256"],
         member=member,

@@ -33,8 +33,8 @@ class _TooLongError(Exception):
 class _PhysicalLines:
     """Feeds csv.reader one physical line at a time and remembers what the current record took."""
 
-    def __init__(self, path: Path, byte_from: int, first_line: int) -> None:
-        self._lines = _physical_lines(path, byte_from)
+    def __init__(self, path: Path, byte_from: int, byte_to: int | None, first_line: int) -> None:
+        self._lines = _physical_lines(path, byte_from, byte_to)
         self.next_line = first_line
         self.taken: list[str] = []
         self._size = 0
@@ -47,7 +47,7 @@ class _PhysicalLines:
         self.next_line += 1
         kept = line.raw.decode(errors="surrogateescape") if isinstance(line, FramedLine) else line
         self.taken.append(kept)
-        self._size += len(kept)
+        self._size += len(kept) if kept.isascii() else len(kept.encode(errors="surrogateescape"))
         if isinstance(line, FramedLine) or self._size > MAX_LINE_BYTES:
             raise _TooLongError
         return line
@@ -59,9 +59,9 @@ class _PhysicalLines:
         return text.encode(errors="surrogateescape").removesuffix(b"\n").removesuffix(b"\r")
 
 
-def _physical_lines(path: Path, byte_from: int) -> Iterator[str | FramedLine]:
+def _physical_lines(path: Path, byte_from: int, byte_to: int | None) -> Iterator[str | FramedLine]:
     first = byte_from == 0
-    for run in line_runs(byte_blocks(path, byte_from)):
+    for run in line_runs(byte_blocks(path, byte_from, byte_to)):
         if isinstance(run, FramedLine):
             yield run
             continue
@@ -75,17 +75,17 @@ def _physical_lines(path: Path, byte_from: int) -> Iterator[str | FramedLine]:
             yield last
 
 
-def csv_batches(path: Path, byte_from: int, first_line: int) -> Iterator[Batch]:
+def csv_batches(path: Path, byte_from: int, byte_to: int | None, first_line: int) -> Iterator[Batch]:
     """Batches of a CSV file; `line` is a JSON object of the non-empty cells, `line_no` the first physical line.
 
     A continuation (byte_from > 0) takes its header from the start of the file.
     """
     csv.field_size_limit(2 * MAX_LINE_BYTES)
-    header_lines = _PhysicalLines(path, 0, 1)
+    header_lines = _PhysicalLines(path, 0, byte_to, 1)
     header = _header(path, header_lines)
     if header is None:
         return
-    lines = header_lines if byte_from == 0 else _PhysicalLines(path, byte_from, first_line)
+    lines = header_lines if byte_from == 0 else _PhysicalLines(path, byte_from, byte_to, first_line)
     names = [json.dumps(name, ensure_ascii=False) + ":" for name in header]
     records: list[str | FramedLine] = []
     numbers: list[int] = []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from billing_core.vocabulary import Reason
 from pipelines.intake.archives import split_member
+from pipelines.intake.endings import newlines, rows_end, whole_end
 from pipelines.intake.found import (
     DUPLICATE,
     REFUSED,
@@ -43,7 +44,8 @@ _KIND_ORDER = {"accounts": 0, "credits": 1, "usage": 2, "provider_usage": 3}
 _DATED_WHEN_SEEN = ("usage", "provider_usage")
 _NS_PER_SECOND = 1_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_CHUNK_BYTES = 1 << 16
+REST_HOURS = 24
+"""How long the start of a line waits for its end; after that it is all that its writer meant to write."""
 _REFUSED_BEFORE = {
     Reason.UNREADABLE.value: "refused before as unreadable (damaged); put a whole copy in its place",
     Reason.MISSING_MEMBER.value: "refused before: the zip has no such file; check `member`, or deliver a whole one",
@@ -155,8 +157,11 @@ class _Search:
 
     def _is_settling(self, stamp: FileStamp) -> bool:
         """A time ahead of the clock by more than the settling time says nothing: such a file must not wait for ever."""
-        age_ns = (self.now - _EPOCH) // timedelta(microseconds=1) * 1000 - stamp.mtime_ns
-        return abs(age_ns) < self.settle_seconds * _NS_PER_SECOND
+        return self._age_ns(stamp) < self.settle_seconds * _NS_PER_SECOND
+
+    def _age_ns(self, stamp: FileStamp) -> int:
+        """How far the last change lies from now."""
+        return abs((self.now - _EPOCH) // timedelta(microseconds=1) * 1000 - stamp.mtime_ns)
 
     def _judge_settled(self, path: str, source: SourceLike, stamp: FileStamp) -> None:
         sizes = self.known.prefix_sizes(source.name, path) if is_plain(path) else []
@@ -170,7 +175,35 @@ class _Search:
         elif hashed is None:
             hashed = self._hash(path, sizes, None)
         self.stamps[path] = hashed.stamp
-        self._decide(path, source, hashed, reason)
+        may_grow = source.secret is None and is_plain(path)
+        whole = self._without_rest(path, source, hashed, sizes) if may_grow else hashed
+        if whole is not None:
+            self._decide(path, source, whole, reason)
+
+    def _without_rest(self, path: str, source: SourceLike, hashed: Hashed, sizes: list[int]) -> Hashed | None:
+        """The file as far as its lines are whole; None where nothing of that is new. What follows may still be written.
+
+        A signed file is whole by its signature, a compressed one by its checksum.
+        """
+        stamp, size = hashed.stamp, hashed.stamp.size
+        if self.known.taken(source.name, hashed.sha256) or self._age_ns(stamp) >= REST_HOURS * 3600 * _NS_PER_SECOND:
+            return hashed
+        end = whole_end(self.shelf.local(path), size)
+        if end == size:
+            return hashed
+        self._wait(
+            path,
+            f"{size - end:,} bytes after its last whole line wait for the end of theirs, "
+            f"or for {REST_HOURS} hours without a change",
+        )
+        begins = self.known.begins_with(source.name, hashed.prefixes)
+        if end <= (begins.size_bytes if begins else 0):
+            return None
+        asked = [*sizes, end]
+        longer = self.cache.get(path, stamp, asked) or self._hash(path, asked, None)
+        if longer.stamp != stamp:
+            raise ChangedWhileReadError
+        return replace(longer, stamp=replace(stamp, size=end), sha256=longer.prefixes[end])
 
     def _hash(self, path: str, sizes: list[int], signature: HMAC | None) -> Hashed:
         hashed = self.shelf.hash(path, sizes, signature)
@@ -236,33 +269,13 @@ class _Search:
         return self._from_known(file, begins)
 
     def _from_known(self, file: FoundFile, begins: KnownFile) -> FoundFile:
-        line_start, is_row = _last_line(self.shelf.local(file.path), begins.size_bytes)
-        if file.path.endswith(".csv") and not is_row:
-            self.notices.append(f"{file.path}: grew inside a row; read again whole, rows taken before are duplicates")
-            return file
-        # A last line that had no end was read as it stood: it is read again, now with its end.
-        first_line = begins.last_line + 1 if line_start == begins.size_bytes else max(begins.last_line, 1)
-        return replace(file, byte_from=line_start, first_line=first_line, continues_file_id=begins.file_id)
+        """Go on after the last whole line: one that had no end was read as it stood, and is read again with it."""
+        path = self.shelf.local(file.path)
+        start = rows_end(path, begins.size_bytes)
+        return replace(file, byte_from=start, first_line=newlines(path, start) + 1, continues_file_id=begins.file_id)
 
     def _wait(self, path: str, why: str, *, refused: str | None = None) -> None:
         self.waiting.append(Waiting(path, why, refused))
-
-
-def _last_line(path: Path, end: int) -> tuple[int, bool]:
-    """Look at a file's first `end` bytes: where their last line starts, and whether that is the last row of a CSV.
-
-    An odd number of quotes, before that line or in it, means that a row goes on past a newline inside a quoted value.
-    """
-    line_start = before = quotes = position = 0
-    with path.open("rb") as file:
-        while position < end and (chunk := file.read(min(_CHUNK_BYTES, end - position))):
-            newline = chunk.rfind(b"\n")
-            if newline >= 0:
-                line_start = position + newline + 1
-                before = quotes + chunk.count(b'"', 0, newline)
-            quotes += chunk.count(b'"')
-            position += len(chunk)
-    return line_start, before % 2 == 0 and quotes % 2 == 0
 
 
 def _one_taken_each(files: list[FoundFile]) -> tuple[FoundFile, ...]:

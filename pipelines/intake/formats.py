@@ -25,12 +25,12 @@ def batches(file: FileToRead) -> Iterator[Batch]:
     """The records of a file in batches; UnreadableFileError if it is damaged or of no known format."""
     name = bare_name(file.relative_path)[0]
     if name.endswith((".jsonl", ".ndjson")):
-        whole = member_blocks(file.path, file.member) if file.member else byte_blocks(file.path, file.byte_from)
-        return jsonl_batches(whole, file.first_line)
+        stored = byte_blocks(file.path, file.byte_from, file.byte_to)
+        return jsonl_batches(member_blocks(file.path, file.member) if file.member else stored, file.first_line)
     if file.member:
         raise UnreadableFileError(file.relative_path, "is read from a zip, of which only JSON lines can be")
     if name.endswith(".csv"):
-        return csv_batches(file.path, file.byte_from, file.first_line)
+        return csv_batches(file.path, file.byte_from, file.byte_to, file.first_line)
     if name.endswith(".parquet"):
         return parquet_batches(file.path)
     raise UnreadableFileError(

@@ -49,7 +49,6 @@ class KnownFile:
     path: str
     sha256: str
     size_bytes: int
-    last_line: int
     outcome: str
     reason: str | None
 
@@ -58,8 +57,9 @@ class KnownFile:
 class FoundFile:
     """A file that a posting takes, notes as a duplicate or refuses.
 
-    `path` is relative to the books folder. `sha256` is over bytes 0 to `size_bytes`; the lines to read are those of
-    bytes `byte_from` to `size_bytes`, the first of which is number `first_line`.
+    `path` is relative to the books folder. `sha256` is over bytes 0 to `size_bytes`: all of them, or those
+    before a last line that may still be written. The lines to read are those of bytes `byte_from` to `size_bytes`, the
+    first of which is number `first_line`.
     Of an object `path` is its URI, `e_tag` and `version` say which one it was.
     `undated` is true when nothing but the day it was first seen dates it.
     """
@@ -97,7 +97,7 @@ class FoundFile:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A file that is not taken now, and why, as a sentence for people."""
+    """A file that is not taken now, or the rest of one, and why, as a sentence for people."""
 
     path: str
     why: str

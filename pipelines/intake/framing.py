@@ -6,6 +6,7 @@ Lines end at "\n"; one "\r" before it is dropped; a last line without an end cou
 from __future__ import annotations
 
 import hashlib
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, AnyStr
 
@@ -90,8 +91,11 @@ def bare_name(path: str) -> tuple[str, str]:
     return name, ""
 
 
-def byte_blocks(path: Path, byte_from: int) -> Iterator[bytes]:
-    """The uncompressed bytes of a file in blocks; UnreadableFileError if it is damaged or not what its suffix says."""
+def byte_blocks(path: Path, byte_from: int, byte_to: int | None = None) -> Iterator[bytes]:
+    """The uncompressed bytes of a file in blocks; UnreadableFileError if it is damaged or not what its suffix says.
+
+    `byte_to`: where to stop in a file that is not compressed.
+    """
     codec = bare_name(path.name)[1]
     try:
         with path.open("rb") as file:
@@ -99,7 +103,9 @@ def byte_blocks(path: Path, byte_from: int) -> Iterator[bytes]:
             file.seek(byte_from)
             _check_magic(path, codec, magic)
             if not codec:
-                while block := file.read(_BLOCK_BYTES):
+                left = sys.maxsize if byte_to is None else byte_to - byte_from
+                while block := file.read(min(_BLOCK_BYTES, left)):
+                    left -= len(block)
                     yield block
                 return
             with pa.CompressedInputStream(pa.PythonFile(file, mode="r"), codec) as stream:

@@ -36,6 +36,7 @@ class Source:
 class FileToRead:
     """One file of a posting: read from byte `byte_from`, whose first record starts on line `first_line` (1-based).
 
+    `byte_to`: where to stop; None for all of a file, as it must be for one that is compressed.
     `member`: the name inside the archive that `path` is, else None. `continues_file_id`: the file in the books that it
     goes on from.
     """
@@ -48,6 +49,7 @@ class FileToRead:
     sha256: str
     member: str | None = None
     continues_file_id: int | None = None
+    byte_to: int | None = None
 
 
 @dataclass(frozen=True)

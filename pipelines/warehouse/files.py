@@ -75,8 +75,7 @@ def known_files(connection: duckdb.DuckDBPyConnection) -> list[KnownFile]:
     """Every file that the books have taken, seen again or refused."""
     found = rows(
         connection,
-        "SELECT file_id, source, path, sha256, size_bytes, last_line, outcome, reason FROM audit.usage_files"
-        " ORDER BY file_id",
+        "SELECT file_id, source, path, sha256, size_bytes, outcome, reason FROM audit.usage_files ORDER BY file_id",
     )
     return [KnownFile(*row) for row in found]  # type: ignore[arg-type]
 

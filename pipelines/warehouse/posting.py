@@ -19,6 +19,7 @@ from pipelines.engines.local import rate_usage
 from pipelines.intake.archives import SUFFIX, split_member
 from pipelines.intake.reading import read_posting, read_retried
 from pipelines.intake.sources import FileToRead, ReadContext
+from pipelines.intake.walk import is_plain
 from pipelines.warehouse.costing import price_usage
 from pipelines.warehouse.files import note_received, number_files
 from pipelines.warehouse.posting_types import ChangedInputError, PostingInputs, PostingSummary
@@ -232,6 +233,7 @@ def _to_read(inputs: PostingInputs, file: FoundFile, file_id: int) -> FileToRead
         path=path,
         relative_path=file.path,
         byte_from=file.byte_from,
+        byte_to=file.size_bytes if is_plain(file.path) else None,
         first_line=file.first_line,
         sha256=file.sha256,
         continues_file_id=file.continues_file_id,

@@ -29,7 +29,7 @@ def test_a_file_is_kept_as_its_bytes_are(tmp_path: Path) -> None:
     content = bytes(range(256)) * 10_000
     (tmp_path / "in.jsonl").write_bytes(content)
     store = ObjectStore(tmp_path / "objects")
-    assert store.put_file(tmp_path / "in.jsonl") == store.put(content)
+    assert store.put_file(tmp_path / "in.jsonl", len(content)) == store.put(content)
     assert store.get(hashlib.sha256(content).hexdigest()) == content
 
 

@@ -69,7 +69,6 @@ class World:
 
     def post(self, file: FoundFile, outcome: str | None = None, reason: str | None = None) -> None:
         """Remember a file as audit.usage_files would."""
-        lines = (self.root / file.path).read_bytes()[file.byte_from : file.size_bytes].splitlines()
         self.known.append(
             KnownFile(
                 file_id=len(self.known) + 1,
@@ -77,7 +76,6 @@ class World:
                 path=file.path,
                 sha256=file.sha256,
                 size_bytes=file.size_bytes,
-                last_line=file.first_line + len(lines) - 1,
                 outcome=outcome or file.outcome,
                 reason=reason or file.reason,
             )

@@ -141,16 +141,16 @@ def test_a_file_of_one_unended_line_begins_again(tmp_path: Path) -> None:
     assert (file.byte_from, file.first_line) == (0, 1)
 
 
-@pytest.mark.parametrize("before", ['id,note\n1,a\n2,"a\nb"', 'id,note\n1,a\n2,"b\n'])
-def test_a_csv_that_grew_inside_a_row_is_read_whole(tmp_path: Path, before: str) -> None:
-    """A row may span lines: where it began is not known, so all rows are read and the known ones are duplicates."""
+@pytest.mark.parametrize("before", ['id,note\n1,"a\nc"\n2,"a\nb"', 'id,note\n1,"a\nc"\n2,"b\n'])
+def test_a_csv_that_grew_inside_a_row_goes_on_at_that_row(tmp_path: Path, before: str) -> None:
+    """A row may span lines, and is counted from its first one."""
     world = World(tmp_path)
     world.write("usage/a.csv", before)
     world.take()
     world.write("usage/a.csv", before + ' more"\n3,c\n')
     found = world.look()
-    assert [(file.byte_from, file.first_line, file.continues_file_id) for file in found.files] == [(0, 1, None)]
-    assert found.notices == ("usage/a.csv: grew inside a row; read again whole, rows taken before are duplicates",)
+    assert [(file.byte_from, file.first_line, file.continues_file_id) for file in found.files] == [(16, 4, 1)]
+    assert found.notices == ()
 
 
 def test_a_csv_whose_last_row_had_no_end_goes_on_at_that_row(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_a_csv_that_grew_by_whole_rows_goes_on(tmp_path: Path) -> None:
     world.take()
     world.write("usage/a.csv", 'id,note\n1,"a\nb"\n2,c\n')
     (file,) = world.take()
-    assert (file.byte_from, file.continues_file_id) == (16, 1)
+    assert (file.byte_from, file.first_line, file.continues_file_id) == (16, 4, 1)
 
 
 def test_an_empty_file_that_fills_is_new_without_a_word(tmp_path: Path) -> None:
