@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+import resource
+import shutil
+import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
 
@@ -16,6 +19,9 @@ from pipelines.warehouse.lookup_indexes import INDEX_FROM_ROWS, index_large_tabl
 from pipelines.warehouse.migrations import migrate
 from pipelines.warehouse.publish import publish
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 DEFAULT_ROWS = 2_000_000
 POSTINGS = 100
 ASKED = 15
@@ -24,7 +30,7 @@ _DAY = "(TIMESTAMPTZ '2026-01-01 00:00:00+00' + to_days({posting}::INTEGER))"
 _FILL = """
 INSERT INTO books.token_transactions BY NAME
 SELECT (printf('%012x', epoch_ms(happened_at)) || '8' || digest[1:3] || '8' || digest[4:18])::UUID AS transaction_id,
-    'account-' || account AS account_id, number AS account_seq, 'workspace-' || (account % 500) AS workspace_id,
+    'account-' || account AS account_id, number AS account_seq, 'workspace-' || (account // 5) AS workspace_id,
     CASE WHEN bought THEN 'purchase' ELSE 'usage' END AS transaction_type,
     CASE WHEN bought THEN 100000 ELSE -1500 END::BIGINT AS token_amount,
     0::BIGINT AS balance_before, token_amount AS balance_after,
@@ -52,9 +58,16 @@ SELECT usage_id, 'k'::BLOB AS event_key, account_id, workspace_id, 'project-' ||
     occurred_at::DATE AS billing_date
 FROM books.token_transactions WHERE usage_id IS NOT NULL AND posting_id = {posting} ORDER BY account_id, account_seq
 """
+_POSTING = """
+INSERT INTO audit.postings BY NAME
+SELECT {posting} AS posting_id, {day}::DATE AS billing_date, {day} + INTERVAL 1 DAY AS recorded_at, 'h' AS intent_hash,
+    'run' AS kind, 0 AS files, {count} AS received, {count} AS accepted, 0 AS duplicate, 0 AS superseded, 0 AS conflict,
+    0 AS ignored, 0 AS quarantined, 0 AS blank, {count} AS usage_rows, {count} AS ledger_rows, 0 AS held_rows,
+    0 AS tokens_billed, 0 AS tokens_credited, 0 AS admin_seq, '0' AS code_version, 'h' AS previous_head, 'h' AS head
+"""
 _SMALL = """
 INSERT INTO books.token_accounts BY NAME
-SELECT 'account-' || i AS account_id, 'user-' || i AS user_id, 'workspace-' || (i % 500) AS workspace_id, 0 AS balance,
+SELECT 'account-' || i AS account_id, 'user-' || i AS user_id, 'workspace-' || (i // 5) AS workspace_id, 0 AS balance,
     0 AS lifetime_tokens_purchased, 0 AS lifetime_tokens_used, 0 AS lifetime_actual_tokens_used,
     0 AS lifetime_spent_cents, false AS auto_recharge_enabled,
     CASE WHEN i % 100 = 0 THEN 'suspended' ELSE 'active' END AS status, 'ok' AS balance_level,
@@ -98,6 +111,11 @@ LOOKUPS = (
         f"SELECT stripe_payment_intent_id {_ONE} WHERE stripe_payment_intent_id IS NOT NULL",
     ),
     Lookup("ledger row by key", f"{_LEDGER} WHERE transaction_id = $1::UUID", f"SELECT transaction_id::VARCHAR {_ONE}"),
+    Lookup(
+        "call by key",
+        f"{_USAGE_ROWS} WHERE usage_id = $1::UUID",
+        f"SELECT usage_id::VARCHAR {_ONE} WHERE usage_id IS NOT NULL",
+    ),
     Lookup("calls by account", f"{_USAGE_ROWS} WHERE account_id = $1", f"SELECT account_id {_ONE}"),
     Lookup(
         "calls by project",
@@ -118,7 +136,10 @@ class Asked(NamedTuple):
 
 
 def run(rows: int | None, repeats: int) -> None:
-    """Print each look-up on a published copy by scan, the baseline, and with the indexes of a large copy."""
+    """Print each look-up on a published copy by scan, the baseline, and with the indexes of a large copy.
+
+    And what one more posting costs to publish into either.
+    """
     del repeats
     count = rows or DEFAULT_ROWS
     with tempfile.TemporaryDirectory(prefix="bench-lookups-") as scratch:
@@ -126,17 +147,42 @@ def run(rows: int | None, repeats: int) -> None:
         with open_warehouse(live) as connection:
             migrate(connection, live)
             fill(connection, count)
-            publish(connection, copy, index_from=count + 1)
+            first = _costs(lambda: publish(connection, copy, index_from=10 * count))
             plain, scanned = copy.stat().st_size, _ask_all(copy)
-            began = time.process_time()
-            connection.execute(f"ATTACH '{copy}' AS published")
-            index_large_tables(connection, 1)
-            connection.execute("DETACH published")
-            spent = time.process_time() - began
-        _show(count, scanned, _ask_all(copy))
-        sizes = f"{plain / 1e6:,.0f} MB to {copy.stat().st_size / 1e6:,.0f} MB"
-    print(f"  indexes: {spent:.1f} CPU s to make, the copy grows from {sizes}")
-    print(f"  a real copy has them from {INDEX_FROM_ROWS:,} rows of a table on\n")
+            delta = _publish_one_more(connection, copy, count, POSTINGS + 1, index_from=10 * count)
+            made = _costs(lambda: _index(connection, copy))
+            large, indexed = copy.stat().st_size, _ask_all(copy)
+            indexed_delta = _publish_one_more(connection, copy, count, POSTINGS + 2, index_from=1)
+    _show(count, scanned, indexed)
+    print(f"  first copy: {first}; {plain / 1e6:,.0f} MB")
+    print(f"  indexes:    {made}; then {large / 1e6:,.0f} MB")
+    print(f"  a posting of {count // POSTINGS:,} more rows, published without indexes: {delta}; with: {indexed_delta}")
+    print(f"  a real copy has indexes from {INDEX_FROM_ROWS:,} rows of a table on\n")
+
+
+def _publish_one_more(
+    connection: duckdb.DuckDBPyConnection, copy: Path, count: int, posting: int, *, index_from: int
+) -> str:
+    """Publish one more posting into a standby that stands where the copy stands; what that costs."""
+    shutil.copyfile(copy, copy.with_name(".standby.duckdb"))
+    _fill_posting(connection, count, posting)
+    connection.execute("CHECKPOINT")
+    return _costs(lambda: publish(connection, copy, index_from=index_from))
+
+
+def _index(connection: duckdb.DuckDBPyConnection, copy: Path) -> None:
+    connection.execute(f"ATTACH '{copy}' AS published")
+    index_large_tables(connection, 1)
+    connection.execute("DETACH published")
+
+
+def _costs(step: Callable[[], object]) -> str:
+    """CPU seconds of a step, and the peak memory of this process when it is done."""
+    began = time.process_time()
+    step()
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return f"{time.process_time() - began:.1f} CPU s, peak so far {peak / 2**30:.1f} GiB"
 
 
 def _show(count: int, scanned: dict[str, Asked], indexed: dict[str, Asked]) -> None:
@@ -158,14 +204,24 @@ def _ask_all(copy: Path) -> dict[str, Asked]:
 
 def fill(connection: duckdb.DuckDBPyConnection, count: int) -> None:
     """Lay out `count` ledger rows in 100 postings of a day each."""
-    accounts, size = max(100, count // 200), count // POSTINGS
-    for statement in _SMALL.format(accounts=accounts).split(";"):
+    for statement in _SMALL.format(accounts=_accounts(count)).split(";"):
         connection.execute(statement) if statement.strip() else None
     for posting in range(1, POSTINGS + 1):
-        day = _DAY.format(posting=posting)
-        connection.execute(_FILL.format(day=day, posting=posting, first=posting * size, count=size, accounts=accounts))
-        connection.execute(_USAGE.format(posting=posting))
+        _fill_posting(connection, count, posting)
     connection.execute("CHECKPOINT")
+
+
+def _fill_posting(connection: duckdb.DuckDBPyConnection, count: int, posting: int) -> None:
+    """One posting of a hundredth of `count` rows, on a day of its own."""
+    size, day = count // POSTINGS, _DAY.format(posting=posting)
+    accounts = _accounts(count)
+    connection.execute(_FILL.format(day=day, posting=posting, first=posting * size, count=size, accounts=accounts))
+    connection.execute(_USAGE.format(posting=posting))
+    connection.execute(_POSTING.format(day=day, posting=posting, count=size))
+
+
+def _accounts(count: int) -> int:
+    return max(100, count // 200)
 
 
 def ask(connection: duckdb.DuckDBPyConnection, lookup: Lookup) -> Asked:

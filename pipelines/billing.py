@@ -366,7 +366,7 @@ def _admin_mark(books: OpenBooks) -> int:
 
 def publish_books(books: OpenBooks) -> Path:
     """Bring the published copy to the last posting and drop raw bytes past their retention."""
-    drop_expired(books.folder.quarantine, books.now(), books.config.privacy.retention_days)
+    drop_expired(books.connection, books.folder.quarantine, books.now(), books.config.privacy.retention_days)
     try:
         return publish(books.connection, books.folder.published)
     except duckdb.Error as error:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from billing_core.errors import IntegrityError
 from pipelines.billing import OpenBooks, configured_sources, posting_inputs
+from pipelines.books import clock
 from pipelines.books.admin_journal import AdminJournal
 from pipelines.books.config import OVERRIDES_NAME, load_config, load_packages, load_prices
 from pipelines.books.folder import CONFIG_NAME, BooksFolder
@@ -30,6 +31,7 @@ from pipelines.warehouse.connection import open_warehouse
 from pipelines.warehouse.hashes import content_hash, history_hash
 from pipelines.warehouse.migrations import migrate
 from pipelines.warehouse.posting import post
+from pipelines.warehouse.quarantine import drop_expired
 from pipelines.warehouse.views import create_views
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from pipelines.intake.found import FoundFile
 
 _CHUNK_BYTES = 1 << 20
+_QUARANTINE = "quarantine"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +112,9 @@ def _rebuild(folder: BooksFolder, scratch: Path, on_posting: Callable[[int, int]
             head = _replay(folder, scratch, connection, history, done.posting_id)
             if head != done.head and first_difference is None:
                 first_difference = done.posting_id
-        replay_objects(connection, folder, load_config(folder))
+        config = load_config(folder)
+        replay_objects(connection, folder, config)
+        drop_expired(connection, scratch / _QUARANTINE, clock.now(), config.privacy.retention_days)
         rebuilt_history, rebuilt_content = history_hash(connection), content_hash(connection)
     return RebuildResult(
         postings=len(history.done),
@@ -142,7 +147,7 @@ def _replay(
     logged = history.intents[posting_id]
     with _as_posted(folder, scratch, connection, logged.intent) as books:
         inputs = posting_inputs(books, logged.intent, logged.hash, _inputs_of(folder, scratch, logged.intent))
-        return post(connection, replace(inputs, quarantine=scratch / "quarantine")).head
+        return post(connection, replace(inputs, quarantine=scratch / _QUARANTINE)).head
 
 
 @contextmanager
@@ -246,7 +251,7 @@ def _adopt(folder: BooksFolder, scratch: Path) -> None:
         folder.database.replace(folder.database.with_name("tollbook.replaced.duckdb"))
         folder.database.with_name(f"{folder.database.name}.wal").unlink(missing_ok=True)
     (scratch / "tollbook.duckdb").replace(folder.database)
-    if (scratch / "quarantine").is_dir():
+    if (scratch / _QUARANTINE).is_dir():
         folder.quarantine.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for path in (scratch / "quarantine").iterdir():
+        for path in (scratch / _QUARANTINE).iterdir():
             path.replace(folder.quarantine / path.name)

@@ -153,10 +153,17 @@ ORDER BY ALL
 """
 
 
-def drop_expired(folder: Path, now: datetime, retention_days: int) -> int:
-    """Remove raw files older than the retention; returns how many."""
-    limit = now - timedelta(days=retention_days)
-    expired = [path for path in folder.glob("*.parquet") if datetime.fromtimestamp(path.stat().st_mtime, UTC) < limit]
-    for path in expired:
+def drop_expired(connection: duckdb.DuckDBPyConnection, folder: Path, now: datetime, retention_days: int) -> int:
+    """Remove the raw bytes of postings recorded longer ago than the retention; returns of how many.
+
+    The posting's own time counts, not the file's: a rebuild writes all files anew.
+    """
+    expired = rows(
+        connection,
+        "SELECT posting_id FROM audit.postings WHERE recorded_at < $limit",
+        {"limit": now - timedelta(days=retention_days)},
+    )
+    paths = [path for (posting_id,) in expired if (path := raw_file(folder, int(str(posting_id)))).is_file()]
+    for path in paths:
         path.unlink()
-    return len(expired)
+    return len(paths)

@@ -127,6 +127,26 @@ def test_lost_books_come_back(folder: BooksFolder) -> None:
     _bill(folder, LAST)
 
 
+def test_raw_bytes_past_their_retention_do_not_come_back(folder: BooksFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a run would drop by the time of its posting a rebuild drops too; a retry of then is replayed."""
+    kept = {path.name for path in folder.quarantine.iterdir()}
+    assert kept
+    assert rebuild(folder, adopt=True).adopted
+    assert {path.name for path in folder.quarantine.iterdir()} == kept
+    monkeypatch.setenv("TOLLBOOK_NOW", "2026-12-24T00:00:00Z")
+    shutil.rmtree(folder.quarantine)
+    assert rebuild(folder, adopt=True).history_equal
+    assert not folder.quarantine.exists() or list(folder.quarantine.iterdir()) == []
+
+
+def test_a_run_drops_raw_bytes_past_their_retention(folder: BooksFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However new the files themselves are."""
+    monkeypatch.setenv("TOLLBOOK_NOW", "2026-12-24T00:00:00Z")
+    with billing.open_books(folder, command="test") as books:
+        billing.publish_books(books)
+    assert list(folder.quarantine.iterdir()) == []
+
+
 @pytest.mark.slow
 def test_an_edited_row_shows(folder: BooksFolder) -> None:
     """Somebody who gave an account a better balance behind the books' back is found out."""
