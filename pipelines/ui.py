@@ -124,13 +124,13 @@ def wait_until_up(process: subprocess.Popen[bytes], port: int, seconds: int = ST
 
 
 def end_group(process: subprocess.Popen[bytes], seconds: float = TERM_SECONDS) -> None:
-    """Ask the whole process group to end, wait for a bounded time, then kill what is left of it."""
+    """Ask the whole process group to end, then kill what is left of it; each for a bounded time until all are gone."""
     group = process.pid
-    _signal(group, signal.SIGTERM)
-    limit = time.monotonic() + seconds
-    while time.monotonic() < limit and _is_alive(process, group):
-        time.sleep(_POLL_SECONDS)
-    _signal(group, signal.SIGKILL)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        _signal(group, number)
+        limit = time.monotonic() + seconds
+        while time.monotonic() < limit and _is_alive(process, group):
+            time.sleep(_POLL_SECONDS)
     process.wait()
 
 

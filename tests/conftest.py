@@ -33,20 +33,11 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
-def _slow_seconds_left() -> float:
-    return float(os.environ.get(SLOW_VARIABLE, "inf")) - (time.monotonic() - _BEGAN)
-
-
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave a slow test out when their time is spent, and say so."""
-    if item.get_closest_marker("slow") is not None and _slow_seconds_left() <= 0:
-        pytest.skip(f"the {os.environ[SLOW_VARIABLE]} s of the slow suites are spent")
-
-
-@pytest.fixture
-def slow_seconds() -> float:
-    """The seconds that are left for slow tests; infinite where nobody has set a limit."""
-    return _slow_seconds_left()
+    limit = os.environ.get(SLOW_VARIABLE, "inf")
+    if item.get_closest_marker("slow") is not None and time.monotonic() - _BEGAN >= float(limit):
+        pytest.skip(f"the {limit} s of the slow suites are spent")
 
 
 @pytest.fixture(scope="session")

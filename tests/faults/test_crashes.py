@@ -6,10 +6,9 @@ nobody disturbed; and at every moment in between a reader finds the published co
 
 from __future__ import annotations
 
-import math
 import random
-import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -104,18 +103,12 @@ def test_at_least_fifty_kills_were_had(trials: dict[str, Trial]) -> None:
 
 
 @pytest.mark.slow
-def test_three_hundred_kills_converge_each_by_itself(
-    new: Stage, begun: Stage, tmp_path: Path, slow_seconds: float
-) -> None:
-    """Each on a copy of its own, at steps drawn from both stages; where time is limited, as many as half of it has."""
-    tries = [(begun, Trial(f"begun {number}", _random_points(begun, 1, number))) for number in range(240)]
-    tries += [(new, Trial(f"new {number}", _random_points(new, 1, number))) for number in range(60)]
-    random.Random(SEED).shuffle(tries)
-    _run_all(tries, tmp_path, slow_seconds / 2)
-    done = [trial for _, trial in tries if trial.killed]
-    assert done
-    assert len(done) == 300 or not math.isinf(slow_seconds)
-    assert [trial for trial in done if trial.defects or not all(trial.killed)] == []
+def test_sixty_kills_converge_each_by_itself(new: Stage, begun: Stage, tmp_path: Path) -> None:
+    """Each on a copy of its own, spread over all steps of both stages."""
+    tries = [(begun, Trial(f"begun {number}", [job])) for number, job in enumerate(_spread_points(begun, 48))]
+    tries += [(new, Trial(f"new {number}", [job])) for number, job in enumerate(_spread_points(new, 12))]
+    _run_all(tries, tmp_path)
+    assert [trial for _, trial in tries if trial.defects or trial.killed != [True]] == []
 
 
 @pytest.fixture(scope="module")
@@ -134,17 +127,14 @@ def trials(new: Stage, begun: Stage, tmp_path_factory: pytest.TempPathFactory) -
     return {trial.name: trial for _, trial in tries}
 
 
-def _run_all(tries: Sequence[tuple[Stage, Trial]], root: Path, seconds: float = math.inf) -> None:
-    """Run the trials, two at a time; none begins after so many seconds."""
-    limit = time.monotonic() + seconds
+def _run_all(tries: Sequence[tuple[Stage, Trial]], root: Path) -> None:
+    """Run the trials, two at a time."""
     with Worker() as first, Worker() as second, ThreadPoolExecutor(2) as pool:
         free: SimpleQueue[Worker] = SimpleQueue()
         free.put(first)
         free.put(second)
 
         def run(stage: Stage, trial: Trial) -> None:
-            if time.monotonic() > limit:
-                return
             worker = free.get()
             run_trial(worker, stage, trial, root / trial.name.replace(" ", "-"))
             free.put(worker)
@@ -162,8 +152,21 @@ def _resolved(points: Sequence[Job], stage: Stage) -> list[Job]:
 def _random_points(stage: Stage, count: int, seed: int) -> list[Job]:
     """Seeded points in their order, so that each start still comes by the next one."""
     dice = random.Random(SEED + seed)
-    places = [place for place, label in enumerate(stage.steps) if label and not label.startswith("unlink .tollbook")]
-    return [_point_at(stage, place, dice.choice(["before", "after"])) for place in sorted(dice.sample(places, count))]
+    places = sorted(dice.sample(_places(stage), count))
+    return [_point_at(stage, place, dice.choice(["before", "after"])) for place in places]
+
+
+def _spread_points(stage: Stage, count: int) -> list[Job]:
+    """One seeded point in each of so many stretches of a stage, all about as long."""
+    dice, places = random.Random(SEED), _places(stage)
+    bounds = [len(places) * number // count for number in range(count + 1)]
+    drawn = [places[dice.randrange(low, high)] for low, high in pairwise(bounds)]
+    return [_point_at(stage, place, dice.choice(["before", "after"])) for place in drawn]
+
+
+def _places(stage: Stage) -> list[int]:
+    """Where a stage can be stopped: at the steps whose labels are those of every run."""
+    return [place for place, label in enumerate(stage.steps) if label and not label.startswith("unlink .tollbook")]
 
 
 def _point_at(stage: Stage, place: int, how: str) -> Job:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import sys
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 Job = dict[str, Any]
 _LABEL_LENGTH = 70
+_OF_PROCESS = re.compile(r"\.[0-9]+(?=\.tmp$)")
 _TRANSACTION = ("sql BEGIN", "sql COMMIT")
 """Steps that several modules take: the label says which one."""
 
@@ -121,8 +123,8 @@ def _handle_label(operation: str) -> Callable[..., str | None]:
 
 
 def _plain(name: str) -> str:
-    """Random names of temporary files and objects differ from run to run."""
-    return ".new" if name.startswith(".new-") else name[:40]
+    """The names of temporary files, random or after the process, differ from run to run."""
+    return ".new" if name.startswith(".new-") else _OF_PROCESS.sub("", name)[:40]
 
 
 def bill(job: Job) -> Job:

@@ -98,6 +98,12 @@ DEFECTS: dict[str, tuple[str, set[str], set[str]]] = {
         "UPDATE finance.credit_lots SET expires_at = expires_at + INTERVAL 1 DAY WHERE expires_at IS NOT NULL",
         {"block_hashes", "lots_as_stated"}, ALWAYS,
     ),
+    "paid tokens burned before free ones": (
+        (f"UPDATE {MOVES} SET lot_id = (SELECT lot_id FROM finance.credit_lots WHERE transaction_type = 'purchase')"
+            f" WHERE rowid = (SELECT min(rowid) FROM {MOVES} WHERE kind = 'burn' AND account_id = 'ada'"
+            " AND lot_id IN (SELECT lot_id FROM finance.credit_lots WHERE transaction_type = 'bonus'))"),
+        {"burn_order"}, {*ALWAYS, "lots", "lots_as_stated"},
+    ),
     "a burn lies elsewhere on the tape": (
         (f"UPDATE {MOVES} SET debit_from = debit_from + 1, debit_to = debit_to + 1"
             f" WHERE rowid = (SELECT min(rowid) FROM {MOVES} WHERE kind = 'burn')"),

@@ -51,6 +51,10 @@ graduated = [{{ up_to = 100, multiplier = "2" }}, {{ up_to = 150, multiplier = "
 id = "volume"
 match = {{ model = "v-*" }}
 volume = [{{ up_to = 100, multiplier = "2" }}, {{ multiplier = "0.5" }}]
+[[rate]]
+id = "taster"
+match = {{ model = "z-*" }}
+volume = [{{ up_to = 100, multiplier = "0" }}, {{ multiplier = "0.5" }}]
 """
 
 
@@ -225,6 +229,30 @@ def test_late_call_trues_up_a_month_that_is_over_once_more(ruled: LedgerBooks) -
     ruled.call("late", 4, 60, model="v-1", file_day=30)
     bill_october(ruled, 2)
     assert sorted(volume(ruled)) == [("correction", 90), ("usage", -120), ("usage", -30)]
+
+
+def test_month_of_free_calls_is_charged_by_rows_of_usage_once_its_total_is_not_free(ruled: LedgerBooks) -> None:
+    """A free call has no ledger row that a correction could name: the true-up posts its usage row, once."""
+    ruled.call("one", 2, 40, model="z-1", project_id="one")
+    ruled.call("two", 3, 40, model="z-1", project_id="two")
+    ruled.bill(30)
+    bill_october(ruled, 1)
+    assert (volume(ruled), billed(ruled)["one"][0]) == ([], 0)
+    ruled.call("late", 4, 60, model="z-1", file_day=30, project_id="late")
+    bill_october(ruled, 2)
+    assert sorted(volume(ruled)) == [("usage", -30), ("usage", -20), ("usage", -20)]
+    bill_october(ruled, 3)
+    ruled.call("later", 4, 10, model="z-1", file_day=30, project_id="later")
+    bill_october(ruled, 4)
+    assert sorted(volume(ruled)) == [("usage", -30), ("usage", -20), ("usage", -20), ("usage", -5)]
+    named = "SELECT count(DISTINCT usage_id), count(corrects_transaction_id) FROM books.token_transactions"
+    assert ruled.rows(f"{named} WHERE account_id = 'ada'") == [(4, 0)]
+    assert {name: tokens for name, (tokens, *_) in billed(ruled).items() if name} == {
+        "one": 20,
+        "two": 20,
+        "late": 30,
+        "later": 5,
+    }
 
 
 def test_later_version_of_a_call_in_a_month_that_is_over(ruled: LedgerBooks) -> None:

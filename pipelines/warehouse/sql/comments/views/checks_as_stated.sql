@@ -21,3 +21,10 @@ COMMENT ON COLUMN checks.periods.table_name IS 'Table, as schema.table.';
 COMMENT ON COLUMN checks.periods.id IS 'Id of the row.';
 COMMENT ON COLUMN checks.periods.occurred_at IS 'UTC instant at which it happened.';
 COMMENT ON COLUMN checks.periods.period IS 'Accounting month that stands.';
+
+COMMENT ON VIEW checks.burn_order IS 'Of the lots that a debit may use the one that ranks first burns first: by priority, earliest end, earliest start, lot_id. Lists what breaks this; empty is a pass.';
+COMMENT ON COLUMN checks.burn_order.account_id IS 'Account.';
+COMMENT ON COLUMN checks.burn_order.lot_id IS 'Lot that burned too early; see finance.credit_lots.';
+COMMENT ON COLUMN checks.burn_order.posting_id IS 'Posting that burned it.';
+COMMENT ON COLUMN checks.burn_order.allocated_at IS 'UTC instant of the burn.';
+COMMENT ON COLUMN checks.burn_order.lot_ahead IS 'Lot that ranks before it, could be used then, and still had tokens.';
