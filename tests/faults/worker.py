@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import resource
 import signal
 import sys
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
 Job = dict[str, Any]
 _LABEL_LENGTH = 70
-_OF_PROCESS = re.compile(r"\.[0-9]+(?=\.tmp$)")
 _TRANSACTION = ("sql BEGIN", "sql COMMIT")
 """Steps that several modules take: the label says which one."""
 
@@ -68,10 +66,11 @@ class Steps:
                 _die()
             if how == "limit":
                 _limit(self.at or {}, args)
-            outcome = original(*args, **kwargs)
-            if how == "after":
-                _die()
-            return outcome
+            try:
+                return original(*args, **kwargs)
+            finally:
+                if how == "after":
+                    _die()
 
         return stepped
 
@@ -123,8 +122,8 @@ def _handle_label(operation: str) -> Callable[..., str | None]:
 
 
 def _plain(name: str) -> str:
-    """The names of temporary files, random or after the process, differ from run to run."""
-    return ".new" if name.startswith(".new-") else _OF_PROCESS.sub("", name)[:40]
+    """Random names of temporary files and objects differ from run to run."""
+    return ".new" if name.startswith(".new-") else name[:40]
 
 
 def bill(job: Job) -> Job:
