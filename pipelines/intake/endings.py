@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _REST_OF_QUOTED = re.compile(rb'(?:[^"]++|"")*+"')
+_FIELD = rb'(?:"(?:[^"]++|"")*+"|[^",\r\n][^,\r\n]*+|)'
+_ROWS = re.compile(rb"(?:%b(?:,%b)*+\r?\n)*+" % (_FIELD, _FIELD))
 
 
 def whole_end(path: Path, end: int) -> int:
@@ -79,6 +81,12 @@ def _is_object(path: Path, start: int, end: int) -> bool:
         return False
 
 
+def _whole_rows(data: bytes, position: int) -> int:
+    """Where the rows without a fault end that begin at a position: most, at once."""
+    found = _ROWS.match(data, position)
+    return found.end() if found else position
+
+
 class _At(Enum):
     """Where a scan stands: between or in bare fields, in quotes, behind a quote that may end them, in a broken row."""
 
@@ -124,15 +132,20 @@ class RowScan:
     def _bare(self, data: bytes, position: int) -> int:
         """Go to the next quote; it opens a field where one begins, and is a character like others elsewhere."""
         quote = data.find(b'"', position)
-        stop = quote if quote >= 0 else len(data)
-        newline = data.rfind(b"\n", position, stop)
-        if newline >= 0:
-            position = self._end_row(newline)
-        if data.find(b"\r", position, stop) >= 0:
+        if quote < 0:
+            newline = data.rfind(b"\n", position)
+            return self._to_quote(data, self._end_row(newline) if newline >= 0 else position, len(data))
+        if data[position - 1] == ord("\n") and (end := _whole_rows(data, position)) > position:
+            return self._end_row(end - 1)
+        newline = data.find(b"\n", position, quote)
+        return self._end_row(newline) if newline >= 0 else self._to_quote(data, position, quote)
+
+    def _to_quote(self, data: bytes, position: int, quote: int) -> int:
+        if data.find(b"\r", position, quote) >= 0:
             self._at = _At.BROKEN  # unless its newline comes next, which ends the row just as well
-        elif quote >= 0 and data[quote - 1] in b",\n":
+        elif quote < len(data) and data[quote - 1] in b",\n":
             self._at = _At.QUOTED
-        return stop + 1
+        return quote + 1
 
     def _quoted(self, data: bytes, position: int) -> int:
         closing = _REST_OF_QUOTED.match(data, position)
