@@ -9,6 +9,7 @@ import duckdb
 from pipelines.assets import inputs
 from pipelines.assets.tables import TABLES, TOKEN_ACCOUNTS, TOKEN_TRANSACTIONS, TOKEN_USAGE, USAGE_FILES
 from pipelines.billing import OpenBooks
+from pipelines.parsed_sql import run
 from pipelines.warehouse.posting import PostingSummary
 
 PREVIEW_ROWS = 8
@@ -102,7 +103,7 @@ def preview(
     connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, object] | None = None
 ) -> dg.MarkdownMetadataValue:
     """The first rows of a query as a Markdown table; the query is one of ours, never a user's."""
-    cursor = connection.execute(f"{query} LIMIT {PREVIEW_ROWS}", dict(parameters) if parameters else None)
+    cursor = run(connection, f"{query} LIMIT {PREVIEW_ROWS}", dict(parameters) if parameters else None)
     names = [column[0] for column in cursor.description or ()]
     return markdown_table(names, cursor.fetchall())
 

@@ -30,7 +30,7 @@ from pipelines.warehouse.hashes import HASH_VERSION, SEALED, posting_blocks
 from pipelines.warehouse.migrations import migrate
 from pipelines.warehouse.publish import GROWING, WHOLE
 from pipelines.warehouse.quarantine import altered_raw_records
-from pipelines.warehouse.script import rows, scalar
+from pipelines.warehouse.script import insert_rows, rows, scalar
 from pipelines.warehouse.view_texts import differing_views
 from pipelines.warehouse.views import create_views
 from reports.published import open_published, publication
@@ -353,7 +353,8 @@ def _from_rows(name: str, meaning: str, wrong: list[dict[str, str]]) -> Outcome:
 def _record(connection: duckdb.DuckDBPyConnection, posting_id: int, outcomes: list[Outcome]) -> None:
     """Append the outcomes to audit.verifications."""
     at = clock.iso_micros(clock.now())
-    connection.executemany(
-        "INSERT INTO audit.verifications VALUES ($1::TIMESTAMPTZ, $2, $3, $4, $5, $6)",
+    insert_rows(
+        connection,
+        "audit.verifications",
         [[at, posting_id, item.name, item.passed, item.failing_rows, item.detail] for item in outcomes],
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipelines.parsed_sql import run
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -21,6 +23,6 @@ def with_frame(
     """Run a statement that reads ``frame`` under ``name``; the name is gone afterwards."""
     connection.register(name, frame)
     try:
-        connection.execute(statement, dict(parameters) if parameters else None)
+        run(connection, statement, dict(parameters) if parameters else None)
     finally:
         connection.unregister(name)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 
 from billing_core.accounts import account_status, balance_level
+from pipelines.parsed_sql import run, statements
 
 if TYPE_CHECKING:
     import duckdb
@@ -14,9 +15,12 @@ if TYPE_CHECKING:
     from billing_core.settings import Settings
 
 
+_TOUCHED = "SELECT account_id, balance, blocked, app_suspended FROM next_accounts"
+
+
 def grade_accounts(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """Fill the temp table ``graded`` (account_id, status, balance_level) for every row of ``next_accounts``."""
-    touched = connection.sql("SELECT account_id, balance, blocked, app_suspended FROM next_accounts").pl()
+    touched = connection.sql(statements(_TOUCHED)[0]).pl()
     graded = (
         nw.from_native(touched.lazy())
         .select(
@@ -32,5 +36,5 @@ def grade_accounts(connection: duckdb.DuckDBPyConnection, settings: Settings) ->
         .collect()
     )
     connection.register("graded_frame", graded)
-    connection.execute("CREATE OR REPLACE TEMP TABLE graded AS SELECT * FROM graded_frame")
+    run(connection, "CREATE OR REPLACE TEMP TABLE graded AS SELECT * FROM graded_frame")
     connection.unregister("graded_frame")

@@ -17,6 +17,7 @@ from billing_core.errors import IntegrityError
 from billing_core.ledger import BALANCE_LIMIT, ORDER, RANK_CREDIT, RANK_EXPIRY, sequence
 from billing_core.lot_postings import LotPosting, LotState, settle_postings
 from pipelines.engines.frames import with_frame
+from pipelines.parsed_sql import statements
 from pipelines.warehouse.script import rows, run_script, scalar
 from pipelines.warehouse.sql import sql_text
 
@@ -91,7 +92,7 @@ def _post_shard(connection: duckdb.DuckDBPyConnection, parameters: Mapping[str, 
 def _frame(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, object]) -> pl.DataFrame:
     query = sql_text(name)
     wanted = {key: value for key, value in parameters.items() if f"${key}" in query}
-    frame: pl.DataFrame = connection.sql(query, params=wanted).pl()
+    frame: pl.DataFrame = connection.sql(statements(query)[0], params=wanted).pl()
     return frame
 
 

@@ -13,6 +13,7 @@ import narwhals as nw
 from billing_core.rating import EVENT_COLUMNS, rate
 from pipelines.engines.frames import with_frame
 from pipelines.engines.tiered import price_tiered_calls
+from pipelines.parsed_sql import statements
 from pipelines.warehouse.script import run_script, scalar
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _runs(count: int) -> Iterator[tuple[int, int]]:
 
 
 def _rate(connection: duckdb.DuckDBPyConnection, book: PriceBook, calls: str, keep: str, first: int, last: int) -> None:
-    events = connection.sql(calls, params={"first": first, "last": last}).pl()
+    events = connection.sql(statements(calls)[0], params={"first": first, "last": last}).pl()
     if events.height:
         rated = rate(nw.from_native(events.lazy()), book).to_native().collect()
         with_frame(connection, "rated_run", rated, keep)

@@ -13,6 +13,7 @@ import narwhals as nw
 from billing_core.charges import Tier, TierCharge
 from billing_core.tiers import price_tiers
 from pipelines.engines.frames import with_frame
+from pipelines.parsed_sql import statements
 from pipelines.warehouse.script import rows, run_script, scalar
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def price_tiered_calls(connection: duckdb.DuckDBPyConnection, parameters: Mappin
     run_script(connection, "posting/02_tiered.sql", parameters)
     shards = max(1, -(-scalar(connection, "SELECT count(*) FROM calls_to_price") // SHARD_ROWS))
     for shard in range(shards):
-        calls = connection.sql(_SHARD, params={"shards": shards, "shard": shard}).pl()
+        calls = connection.sql(statements(_SHARD)[0], params={"shards": shards, "shard": shard}).pl()
         if calls.height:
             priced = price_tiers(nw.from_native(calls.lazy()), charges).to_native().collect()
             with_frame(connection, "tiered_run", priced, _KEEP)

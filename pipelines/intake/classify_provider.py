@@ -54,7 +54,7 @@ def classified_sql(shape: Shape) -> str:
 
 
 def _reason(shape: Shape) -> str:
-    window_end = f"(DATE '{shape.context.billing_date.isoformat()}' + INTERVAL 2 DAY)::TIMESTAMPTZ"
+    window_end = "($billing_date::DATE + INTERVAL 2 DAY)::TIMESTAMPTZ"
     counts = list(PROVIDER_COUNTS)
     nothing = " AND ".join(f"{column} IS NULL" for column in (*counts, "cost_nanousd"))
     long = " OR ".join(f"length({x}) > {MAX_ID_CHARACTERS}" for x in classify_usage.id_leaves(shape.profile))

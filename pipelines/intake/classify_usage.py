@@ -292,7 +292,7 @@ def _operation(profile: Profile) -> str:
 
 def _reason(shape: Shape) -> str:
     profile, counts = shape.profile, mapped(shape.profile, USAGE_COUNTS)
-    window_end = f"(DATE '{shape.context.billing_date.isoformat()}' + INTERVAL 2 DAY)::TIMESTAMPTZ"
+    window_end = "($billing_date::DATE + INTERVAL 2 DAY)::TIMESTAMPTZ"
     pairs = [("shape IS NOT NULL", "shape"), ("is_blank", "NULL")]
     pairs += [("NOT is_leaf AND leaf_stated", f"'{Reason.NOT_A_LEAF}'")] if profile.leaf else []
     pairs += [("not_final", f"'{Reason.NOT_FINAL}'")] if profile.not_final else []

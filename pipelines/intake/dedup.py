@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from billing_core.vocabulary import Disposition, Reason
 from pipelines.intake import classify_accounts, classify_credits, classify_provider, finalise, versions
 from pipelines.intake.finalise import content_json
+from pipelines.parsed_sql import run
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -39,16 +40,15 @@ def resolve(con: DuckDBPyConnection, kind: str, context: ReadContext) -> None:
     _judge(con, kind)
     if kind == "credits":
         _settle_corrections(con)
-    con.execute(
-        "DROP TABLE IF EXISTS posted_contents; DROP TABLE IF EXISTS open_contents; DROP TABLE IF EXISTS suspects;"
-    )
+    run(con, "DROP TABLE IF EXISTS posted_contents; DROP TABLE IF EXISTS open_contents; DROP TABLE IF EXISTS suspects;")
 
 
 def _repeats_of_quarantined(con: DuckDBPyConnection, kind: str) -> None:
     """Byte-equal repeats of a line that is quarantined, here or in history, are duplicates of it."""
-    if con.execute(f"SELECT count(*) FROM quarantined_records WHERE kind = '{kind}'").fetchall()[0][0] == 0:
+    if run(con, f"SELECT count(*) FROM quarantined_records WHERE kind = '{kind}'").fetchall()[0][0] == 0:
         return
-    con.execute(
+    run(
+        con,
         f"""CREATE OR REPLACE TEMP TABLE repeated_quarantine AS
         WITH mine AS (
             SELECT q.*, coalesce(c.retried, false) AS retried,
@@ -65,17 +65,19 @@ def _repeats_of_quarantined(con: DuckDBPyConnection, kind: str) -> None:
             HAVING arg_max(d.disposition, d.posting_id) = '{Disposition.QUARANTINED}'
         )
         SELECT {_PLACE} FROM mine m WHERE nth > 1
-            OR EXISTS (SELECT 1 FROM open_now o WHERE o.source = m.source AND o.line_sha256 = m.line_sha256)"""
+            OR EXISTS (SELECT 1 FROM open_now o WHERE o.source = m.source AND o.line_sha256 = m.line_sha256)""",
     )
-    con.execute(
+    run(
+        con,
         f"UPDATE classified_{kind} c SET disposition = '{Disposition.DUPLICATE}' FROM repeated_quarantine r "
-        "WHERE c.file_id = r.file_id AND c.line_no = r.line_no AND c.record_no = r.record_no"
+        "WHERE c.file_id = r.file_id AND c.line_no = r.line_no AND c.record_no = r.record_no",
     )
-    con.execute(
+    run(
+        con,
         f"DELETE FROM quarantined_records q USING repeated_quarantine r WHERE {_same_place('q', 'r')} "
-        f"AND q.kind = '{kind}'"
+        f"AND q.kind = '{kind}'",
     )
-    con.execute("DROP TABLE repeated_quarantine")
+    run(con, "DROP TABLE repeated_quarantine")
 
 
 def _newer_buckets(con: DuckDBPyConnection) -> None:
@@ -83,7 +85,8 @@ def _newer_buckets(con: DuckDBPyConnection) -> None:
 
     Good records that are new end as ignored, `aggregate`.
     """
-    con.execute(
+    run(
+        con,
         f"""CREATE OR REPLACE TEMP TABLE bucket_verdicts AS
         WITH mine AS (
             SELECT row_id, event_key, {classify_provider.content()} AS content FROM classified_provider_usage
@@ -96,15 +99,16 @@ def _newer_buckets(con: DuckDBPyConnection) -> None:
             SELECT row_id, content, lag(content) OVER (PARTITION BY event_key ORDER BY row_id NULLS FIRST) AS before
             FROM everything
         )
-        SELECT row_id, coalesce(content = before, false) AS is_repeat FROM ordered WHERE row_id IS NOT NULL"""
+        SELECT row_id, coalesce(content = before, false) AS is_repeat FROM ordered WHERE row_id IS NOT NULL""",
     )
-    con.execute(
+    run(
+        con,
         f"""UPDATE classified_provider_usage c SET
             disposition = CASE WHEN v.is_repeat THEN '{Disposition.DUPLICATE}' ELSE '{Disposition.IGNORED}' END,
             reason = CASE WHEN NOT v.is_repeat THEN '{Reason.AGGREGATE}' END
-        FROM bucket_verdicts v WHERE v.row_id = c.row_id"""
+        FROM bucket_verdicts v WHERE v.row_id = c.row_id""",
     )
-    con.execute("DROP TABLE bucket_verdicts")
+    run(con, "DROP TABLE bucket_verdicts")
 
 
 def _same_place(left: str, right: str) -> str:
@@ -148,7 +152,7 @@ def _collect_posted(con: DuckDBPyConnection, kind: str) -> None:
             f"SELECT * FROM ({posted}) ANTI JOIN (SELECT event_key FROM classified_usage WHERE version IS "
             f"NOT NULL) USING (event_key)"
         )
-    con.execute(f"CREATE OR REPLACE TEMP TABLE posted_contents AS {posted}")
+    run(con, f"CREATE OR REPLACE TEMP TABLE posted_contents AS {posted}")
 
 
 def _collect_open_conflicts(con: DuckDBPyConnection, kind: str) -> None:
@@ -157,7 +161,8 @@ def _collect_open_conflicts(con: DuckDBPyConnection, kind: str) -> None:
     Records with a version have settled theirs before: a conflict of one version binds no other.
     """
     unversioned = " AND version IS NULL" if kind == "usage" else ""
-    con.execute(
+    run(
+        con,
         f"""CREATE OR REPLACE TEMP TABLE open_contents AS
         WITH held AS (
             SELECT h.event_key, h.parsed::VARCHAR AS content, {_PLACE} FROM audit.quarantine h
@@ -169,23 +174,25 @@ def _collect_open_conflicts(con: DuckDBPyConnection, kind: str) -> None:
         )
         SELECT h.event_key, h.content FROM held h JOIN audit.line_dispositions d USING ({_PLACE})
         GROUP BY h.event_key, h.content, {_PLACE}
-        HAVING arg_max(d.disposition, d.posting_id) = '{Disposition.CONFLICT}'"""
+        HAVING arg_max(d.disposition, d.posting_id) = '{Disposition.CONFLICT}'""",
     )
 
 
 def _judge(con: DuckDBPyConnection, kind: str) -> None:
     """Compare the contents of every key that stands more than once, here or in history."""
     accepted = f"classified_{kind} WHERE disposition = '{Disposition.ACCEPTED}'"
-    con.execute(
+    run(
+        con,
         f"""CREATE OR REPLACE TEMP TABLE suspects AS
         WITH often AS (SELECT hash(event_key) AS h FROM {accepted} GROUP BY h HAVING count(*) > 1)
         SELECT row_id, event_key, {content_json(CONTENT_OF[kind])}::VARCHAR AS content FROM {accepted} AND (
             hash(event_key) IN (FROM often) OR event_key IN (SELECT event_key FROM posted_contents)
-            OR event_key IN (SELECT event_key FROM open_contents))"""
+            OR event_key IN (SELECT event_key FROM open_contents))""",
     )
-    if con.execute("SELECT count(*) FROM suspects").fetchall()[0][0] == 0:
+    if run(con, "SELECT count(*) FROM suspects").fetchall()[0][0] == 0:
         return
-    con.execute(
+    run(
+        con,
         f"""CREATE OR REPLACE TEMP TABLE verdicts AS
         WITH firsts AS (SELECT event_key, content, min(row_id) AS first_row FROM suspects GROUP BY ALL),
         keys AS (SELECT event_key, count(*) AS contents FROM firsts GROUP BY event_key),
@@ -202,17 +209,18 @@ def _judge(con: DuckDBPyConnection, kind: str) -> None:
         )
         SELECT s.row_id, s.event_key,
             CASE WHEN s.row_id = j.first_row THEN j.verdict ELSE '{Disposition.DUPLICATE}' END AS verdict
-        FROM suspects s JOIN judged j ON j.event_key = s.event_key AND j.content = s.content"""
+        FROM suspects s JOIN judged j ON j.event_key = s.event_key AND j.content = s.content""",
     )
     _name_differences(con, kind)
-    con.execute(
+    run(
+        con,
         f"""UPDATE classified_{kind} c SET disposition = v.verdict,
             reason = CASE WHEN v.verdict = '{Disposition.CONFLICT}' THEN '{Reason.CONFLICT}' END,
             detail = CASE WHEN v.verdict = '{Disposition.CONFLICT}' THEN d.fields END
         FROM verdicts v LEFT JOIN differences d USING (event_key)
-        WHERE v.row_id = c.row_id AND v.verdict <> '{Disposition.ACCEPTED}'"""
+        WHERE v.row_id = c.row_id AND v.verdict <> '{Disposition.ACCEPTED}'""",
     )
-    con.execute("DROP TABLE verdicts; DROP TABLE differences;")
+    run(con, "DROP TABLE verdicts; DROP TABLE differences;")
 
 
 def _name_differences(con: DuckDBPyConnection, kind: str) -> None:
@@ -222,13 +230,14 @@ def _name_differences(con: DuckDBPyConnection, kind: str) -> None:
         f"1 THEN '{column}' END"
         for column in CONTENT_OF[kind]
     )
-    con.execute(
+    run(
+        con,
         f"""CREATE OR REPLACE TEMP TABLE differences AS
         SELECT event_key, concat_ws(', ', {named}) AS fields FROM (
             SELECT event_key, content FROM suspects UNION SELECT event_key, content FROM posted_contents
             UNION SELECT event_key, content FROM open_contents)
         WHERE event_key IN (SELECT event_key FROM verdicts WHERE verdict = '{Disposition.CONFLICT}')
-        GROUP BY event_key"""
+        GROUP BY event_key""",
     )
 
 
@@ -238,7 +247,7 @@ def _settle_corrections(con: DuckDBPyConnection) -> None:
     A row that is held back stands for none that names it, so this is repeated until nothing changes.
     """
     condition = f"disposition = '{Disposition.ACCEPTED}' AND transaction_type IN ({_REVERSING})"
-    if con.execute(f"SELECT count(*) FROM classified_credits WHERE {condition}").fetchall()[0][0] == 0:
+    if run(con, f"SELECT count(*) FROM classified_credits WHERE {condition}").fetchall()[0][0] == 0:
         return
     while _corrected_must_exist(con) or _no_more_than_taken(con):
         pass
@@ -308,27 +317,29 @@ def _no_more_than_taken(con: DuckDBPyConnection) -> bool:
 
 def _held_back(con: DuckDBPyConnection, update: str) -> bool:
     """Whether the statement changed any row."""
-    return bool(con.execute(update).fetchall()[0][0])
+    return bool(run(con, update).fetchall()[0][0])
 
 
 def number_equal_lines(con: DuckDBPyConnection, source: str, file_id: int, first_line: int) -> None:
     """Keys of `line_ordinal`: the k-th equal line of a file is the k-th in any file; lines before `first_line` go."""
-    con.execute(
+    run(
+        con,
         """CREATE OR REPLACE TEMP TABLE ordinals AS SELECT row_id, unhex(sha256(to_json(
             [?, lower(hex(event_key)),
             (row_number() OVER (PARTITION BY event_key ORDER BY row_id))::VARCHAR])::VARCHAR)) AS event_key
         FROM classified_usage WHERE file_id = ? AND event_key IS NOT NULL""",
         [source, file_id],
     )
-    con.execute("UPDATE classified_usage c SET event_key = o.event_key FROM ordinals o WHERE o.row_id = c.row_id")
-    con.execute(
+    run(con, "UPDATE classified_usage c SET event_key = o.event_key FROM ordinals o WHERE o.row_id = c.row_id")
+    run(
+        con,
         f"UPDATE quarantined_records q SET event_key = c.event_key FROM classified_usage c WHERE "
         f"{_same_place('q', 'c')} AND q.file_id = ?",
         [file_id],
     )
     for table in ("classified_usage", "quarantined_records"):
-        con.execute(f"DELETE FROM {table} WHERE file_id = ? AND line_no < ?", [file_id, first_line])
-    con.execute("DROP TABLE ordinals")
+        run(con, f"DELETE FROM {table} WHERE file_id = ? AND line_no < ?", [file_id, first_line])
+    run(con, "DROP TABLE ordinals")
 
 
 def settle_retried(con: DuckDBPyConnection, kind: str) -> None:
@@ -337,22 +348,26 @@ def settle_retried(con: DuckDBPyConnection, kind: str) -> None:
         f"SELECT {_PLACE}, arg_max(d.disposition, d.posting_id) AS previous FROM audit.line_dispositions d "
         f"SEMI JOIN (SELECT * FROM classified_{kind} WHERE retried) USING ({_PLACE}) GROUP BY {_PLACE}"
     )
-    con.execute(
+    run(
+        con,
         f"CREATE OR REPLACE TEMP TABLE retried_now AS SELECT c.row_id, {_PLACE}, c.disposition, c.reason, c.event_key, "
         f"coalesce(p.previous, '{Disposition.QUARANTINED}') AS previous FROM classified_{kind} c LEFT "
-        f"JOIN ({previous}) p USING ({_PLACE}) WHERE c.retried"
+        f"JOIN ({previous}) p USING ({_PLACE}) WHERE c.retried",
     )
     same = "disposition = previous"
-    con.execute(
+    run(
+        con,
         f"DELETE FROM classified_{kind} c USING retried_now r WHERE c.row_id = r.row_id AND "
-        f"r.{same.replace('= ', '= r.')}"
+        f"r.{same.replace('= ', '= r.')}",
     )
-    con.execute(
+    run(
+        con,
         f"DELETE FROM quarantined_records q USING retried_now r WHERE {_same_place('q', 'r')} AND q.kind = '{kind}' "
-        f"AND (r.disposition NOT IN {_OPEN} OR r.disposition = r.previous)"
+        f"AND (r.disposition NOT IN {_OPEN} OR r.disposition = r.previous)",
     )
-    con.execute(
+    run(
+        con,
         f"INSERT INTO disposition_transitions SELECT {_PLACE}, disposition, reason, previous, "
-        f"event_key FROM retried_now WHERE NOT ({same})"
+        f"event_key FROM retried_now WHERE NOT ({same})",
     )
-    con.execute("DROP TABLE retried_now")
+    run(con, "DROP TABLE retried_now")

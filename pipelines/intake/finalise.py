@@ -32,8 +32,11 @@ _MAY_BE_REQUIRED = (*USAGE_TEXTS, *USAGE_COUNTS)
 _COUNTS = ("reasoning_tokens", "audio_input_tokens", "audio_output_tokens", "image_input_tokens", "image_output_tokens")
 
 
-def finalised_sql(relation: str, *, auto_create: bool) -> str:
-    """Rows of classified_usage (by name) from mapped records with source, file_id, row_id, conventions and required."""
+def finalised_sql(relation: str, *, auto_create: bool, has_required: bool = True) -> str:
+    """Rows of classified_usage (by name) from mapped records with source, file_id, row_id, conventions and required.
+
+    ``has_required``: whether `required` names a field in any of them.
+    """
     writes = (
         f"SELECT *, coalesce(cache_read_tokens, 0) AS cr, coalesce(cache_write_1h_tokens, 0) AS w1, "
         f"coalesce(cache_write_5m_tokens, "
@@ -49,14 +52,16 @@ def finalised_sql(relation: str, *, auto_create: bool) -> str:
         "own_reasoning > own_out) "
         f"THEN own_out + own_reasoning ELSE own_out END AS total_out, coalesce(success, true) AS ok FROM ({writes})"
     )
-    final = f"SELECT * REPLACE (coalesce(reason, {_reason(auto_create=auto_create)}) AS reason) FROM ({totals})"
+    reason = _reason(auto_create=auto_create, has_required=has_required)
+    final = f"SELECT * REPLACE (coalesce(reason, {reason}) AS reason) FROM ({totals})"
     ignored = ", ".join(f"'{reason}'" for reason in IGNORED)
     zero = [f"coalesce({column}, 0) AS {column}" if column in _COUNTS else column for column in KEPT]
     return (
         f"SELECT {', '.join(IDENTITY)}, CASE WHEN is_blank THEN '{Disposition.BLANK}' WHEN reason IN ({ignored}) THEN "
         f"'{Disposition.IGNORED}' WHEN reason IS NOT NULL THEN '{Disposition.QUARANTINED}' ELSE "
         f"'{Disposition.ACCEPTED}' END "
-        f"AS disposition, reason, {_detail()} AS detail, false AS supersedes, {', '.join(zero)}, operation_type, "
+        f"AS disposition, reason, {_detail(has_required=has_required)} AS detail, false AS supersedes, "
+        f"{', '.join(zero)}, operation_type, "
         "total_in AS input_tokens, total_out AS output_tokens, total_in + total_out AS total_tokens, "
         "cr AS cache_read_tokens, "
         "w5 AS cache_write_5m_tokens, w1 AS cache_write_1h_tokens, coalesce(image_count, 0) AS "
@@ -66,18 +71,13 @@ def finalised_sql(relation: str, *, auto_create: bool) -> str:
     )
 
 
-def _reason(*, auto_create: bool) -> str:
+def _reason(*, auto_create: bool, has_required: bool) -> str:
     image = f"operation_type = '{Operation.IMAGE}'"
     pairs = [
         ("is_blank", "NULL"),
         ("account_id IS NULL", f"'{Reason.MISSING_ACCOUNT}'"),
         (f"ok AND NOT {image} AND input_tokens IS NULL AND output_tokens IS NULL", f"'{Reason.MISSING_USAGE}'"),
-        (
-            "required IS NOT NULL AND ok AND ("
-            + " OR ".join(f"({column} IS NULL AND contains(required, ',{column},'))" for column in _MAY_BE_REQUIRED)
-            + ")",
-            f"'{Reason.MISSING_FIELD}'",
-        ),
+        *([(_lacks_required(), f"'{Reason.MISSING_FIELD}'")] if has_required else []),
         (
             f"total_in > {MAX_TOKENS} OR total_out > {MAX_TOKENS} OR cr + w5 + w1 > {MAX_TOKENS}",
             f"'{Reason.COUNT_OUT_OF_RANGE}'",
@@ -90,6 +90,11 @@ def _reason(*, auto_create: bool) -> str:
     return case_of(pairs)
 
 
+def _lacks_required() -> str:
+    absent = " OR ".join(f"({column} IS NULL AND contains(required, ',{column},'))" for column in _MAY_BE_REQUIRED)
+    return f"required IS NOT NULL AND ok AND ({absent})"
+
+
 _SUBSETS = (
     ("cr + w5 + w1 > total_in", "cache tokens exceed input_tokens"),
     ("own_reasoning > total_out", "reasoning_tokens exceed output_tokens"),
@@ -100,7 +105,7 @@ _SUBSETS = (
 )
 
 
-def _detail() -> str:
+def _detail(*, has_required: bool) -> str:
     pairs = [
         ("reason IS NULL OR detail IS NOT NULL", "detail"),
         (f"reason = '{Reason.UNKNOWN_ACCOUNT}'", "account_id"),
@@ -109,7 +114,8 @@ def _detail() -> str:
         f"CASE WHEN {column} IS NULL AND contains(required, ',{column},') THEN '{column}' END"
         for column in _MAY_BE_REQUIRED
     )
-    pairs.append((f"reason = '{Reason.MISSING_FIELD}'", f"concat_ws(', ', {missing})"))
+    if has_required:
+        pairs.append((f"reason = '{Reason.MISSING_FIELD}'", f"concat_ws(', ', {missing})"))
     pairs += [(f"reason = '{Reason.INCONSISTENT_USAGE}' AND {test}", f"'{text}'") for test, text in _SUBSETS]
     return case_of(pairs, "detail")
 

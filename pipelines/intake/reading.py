@@ -29,6 +29,7 @@ from pipelines.intake.formats import batches, is_csv, retried_batch
 from pipelines.intake.framing import BATCH_RECORDS, Batch, joined
 from pipelines.intake.sources import ReadResult
 from pipelines.intake.sqltext import literal
+from pipelines.parsed_sql import planned_plainly, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,7 +104,7 @@ def read_retried(
 
 def create_tables(con: DuckDBPyConnection) -> None:
     """Make (or empty) the temporary tables of intake."""
-    con.execute((importlib.resources.files(__package__) / "sql" / "tables.sql").read_text("utf-8"))
+    run(con, (importlib.resources.files(__package__) / "sql" / "tables.sql").read_text("utf-8"))
 
 
 @dataclass(frozen=True)
@@ -156,14 +157,14 @@ class _Reader:
         """The hash of the file that a grown one was when it was first read: its lines are the same lines ever since."""
         if source.profile.dedup != "file_line" or file_id is None:
             return None
-        found = self._con.execute(_FIRST_OF_CHAIN, [file_id]).fetchall()
+        found = run(self._con, _FIRST_OF_CHAIN, [file_id]).fetchall()
         return str(found[0][0]) if found else None
 
     def forget(self, file_id: int) -> None:
         """Remove every trace of a file that turned out unreadable."""
         self._wait([item for item in self._waiting if item[0] != file_id])
         for table in (self._table, "quarantined_records", "pending_versions"):
-            self._con.execute(f"DELETE FROM {table} WHERE file_id = ?", [file_id])
+            run(self._con, f"DELETE FROM {table} WHERE file_id = ?", [file_id])
 
     def _queue(self, file_id: int, batch: Batch, place: _Place) -> None:
         rows, size = batch.table.num_rows, batch.table.nbytes
@@ -202,7 +203,8 @@ class _Reader:
             )
             exploded = profile.records is not None and not self._retried
             first = self._next_row
-            target = self._insert(shape, exploded=exploded)
+            with planned_plainly(con, batch.table.num_rows):
+                target = self._insert(shape, exploded=exploded)
             count = (
                 _number(con, f"SELECT count(*) FROM {target} WHERE row_id >= {first}")
                 if exploded
@@ -214,9 +216,8 @@ class _Reader:
             con.unregister("intake_batch")
 
     def _insert(self, shape: classify_usage.Shape, *, exploded: bool) -> str:
-        row = (
-            f"{self._next_row} + row_number() OVER (ORDER BY i, record_no) - 1" if exploded else f"{self._next_row} + i"
-        )
+        number = "row_number() OVER (ORDER BY i, record_no) - 1" if exploded else "i"
+        row = f"$first_row::BIGINT + {number}"
         where = f"{row} AS row_id, {literal(shape.source)} AS source, {str(self._retried).lower()} AS retried"
         auto_create = self._context.auto_create
         if self._kind == "accounts":
@@ -237,11 +238,14 @@ class _Reader:
         )
         if profile.version is not None:
             return self._run("pending_versions", mapped)
-        return self._run(self._table, finalise.finalised_sql(mapped, auto_create=auto_create))
+        finalised = finalise.finalised_sql(mapped, auto_create=auto_create, has_required=bool(profile.required))
+        return self._run(self._table, finalised)
 
     def _run(self, table: str, select: str) -> str:
-        columns = [row[0] for row in self._con.execute(f"SELECT column_name FROM (DESCRIBE {table})").fetchall()]
-        self._con.execute(f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(columns)} FROM ({select})")
+        columns = [row[0] for row in run(self._con, f"SELECT column_name FROM (DESCRIBE {table})").fetchall()]
+        text = f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(columns)} FROM ({select})"
+        parameters = {"first_row": self._next_row, "billing_date": self._context.billing_date}
+        run(self._con, text, parameters)
         return table
 
 
@@ -261,13 +265,14 @@ def _place(source: Source, path: str, first_sha256: str) -> _Place:
 
 
 def _know_accounts(con: DuckDBPyConnection) -> None:
-    con.execute("DELETE FROM known_accounts")
-    con.execute(
+    run(con, "DELETE FROM known_accounts")
+    run(
+        con,
         "INSERT INTO known_accounts SELECT account_id FROM books.token_accounts UNION "
-        f"SELECT account_id FROM classified_accounts WHERE disposition = '{Disposition.ACCEPTED}'"
+        f"SELECT account_id FROM classified_accounts WHERE disposition = '{Disposition.ACCEPTED}'",
     )
 
 
 def _number(con: DuckDBPyConnection, sql: str) -> int:
-    row = con.execute(sql).fetchall()[0]
+    row = run(con, sql).fetchall()[0]
     return int(row[0])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from billing_core.vocabulary import Reason
 from pipelines.intake.paths import json_list_path, json_path, one_path
 from pipelines.intake.sqltext import literal
+from pipelines.parsed_sql import run
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -159,15 +160,15 @@ def has_repeated_keys(con: DuckDBPyConnection, profile: Profile, leaves: Leaves)
     keys = f"json_keys(o, {_path_list(leaves)})"
     printed = f"{keys}::VARCHAR" if len(paths) > 1 else "json_keys(o)::VARCHAR"
     # A printed list quotes its texts, so equal print is equal list; one record of each list is looked into.
-    examples = con.execute(f"SELECT min(i) FROM ({found}) WHERE o IS NOT NULL GROUP BY {printed}").fetchall()
+    examples = run(con, f"SELECT min(i) FROM ({found}) WHERE o IS NOT NULL GROUP BY {printed}").fetchall()
     if not examples:
         return False
     repeated = (
         f"SELECT count(*) FROM (SELECT unnest({keys}) AS keys FROM (SELECT o FROM ({found}) WHERE i "
-        f"IN ({', '.join(str(row[0]) for row in examples)}))) "
+        "IN (SELECT unnest($examples::BIGINT[])))) "
         "WHERE len(keys) <> list_unique(keys)"
     )
-    return bool(con.execute(repeated).fetchall()[0][0])
+    return bool(run(con, repeated, {"examples": [row[0] for row in examples]}).fetchall()[0][0])
 
 
 def _path_list(leaves: Leaves) -> str:

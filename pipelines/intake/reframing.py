@@ -10,6 +10,7 @@ from pipelines.intake import classify_accounts, classify_credits, classify_provi
 from pipelines.intake.classify_usage import CONTROL
 from pipelines.intake.formats import batches
 from pipelines.intake.sqltext import literal
+from pipelines.parsed_sql import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,7 @@ TEXT_CHARACTERS = 512
 
 def _bounded(con: DuckDBPyConnection, table: str) -> str:
     """The rows of a table, every text cut, and in `detail` no control or invisible character."""
-    found = con.execute(f"SELECT column_name FROM (DESCRIBE {table}) WHERE column_type = 'VARCHAR'").fetchall()
+    found = run(con, f"SELECT column_name FROM (DESCRIBE {table}) WHERE column_type = 'VARCHAR'").fetchall()
     cut = {row[0]: f"left({row[0]}, {TEXT_CHARACTERS})" for row in found}
     cut["detail"] = f"regexp_replace({cut['detail']}, {literal(CONTROL)}, '�', 'g')"
     return f"SELECT * REPLACE ({', '.join(f'{value} AS {column}' for column, value in cut.items())}) FROM {table}"
@@ -59,7 +60,8 @@ def keep_quarantined(
         if pending
         else f"disposition IN {HELD}"
     )
-    if con.execute(f"SELECT count(*) FROM {table} WHERE row_id >= {first_row} AND {held}").fetchall()[0][0] == 0:
+    mine = f"WHERE row_id >= $first_row AND {held}"
+    if run(con, f"SELECT count(*) FROM {table} {mine}", {"first_row": first_row}).fetchall()[0][0] == 0:
         return
     raws = (
         raw_sql(shape.profile, shape.flags)
@@ -67,12 +69,14 @@ def keep_quarantined(
         else ("SELECT file_id, line_no, record_no, coalesce(raw, encode(line)) AS raw, sha FROM intake_batch")
     )
     parsed = "NULL::JSON" if pending else _parsed(kind)
-    con.execute(
+    run(
+        con,
         f"INSERT INTO quarantined_records SELECT c.file_id, c.line_no, c.record_no, c.source, "
         f"'{kind}', c.reason, c.detail, "
         f"c.account_id, c.event_key, coalesce(b.sha, unhex(sha256(b.raw))), {parsed}, b.raw "
-        f"FROM ({_bounded(con, table)} WHERE row_id >= {first_row} AND {held}) c JOIN ({raws}) b USING "
-        f"(file_id, line_no, record_no)"
+        f"FROM ({_bounded(con, table)} {mine}) c JOIN ({raws}) b USING "
+        f"(file_id, line_no, record_no)",
+        {"first_row": first_row},
     )
 
 
@@ -86,13 +90,14 @@ def raw_sql(profile: Profile, flags: records.BatchFlags) -> str:
 
 def keep_raw(con: DuckDBPyConnection, kind: str, files: Sequence[tuple[FileToRead, Source]]) -> None:
     """Read again the files that hold conflicts (or records held back late) and keep those records' bytes."""
-    con.execute(
+    run(
+        con,
         "CREATE OR REPLACE TEMP TABLE records_without_raw AS "
         f"SELECT c.* FROM ({_bounded(con, f'classified_{kind}')}) c "
         f"ANTI JOIN quarantined_records q USING (file_id, line_no, record_no) "
-        f"WHERE c.disposition IN {HELD} AND NOT c.retried"
+        f"WHERE c.disposition IN {HELD} AND NOT c.retried",
     )
-    wanted = {row[0] for row in con.execute("SELECT DISTINCT file_id FROM records_without_raw").fetchall()}
+    wanted = {row[0] for row in run(con, "SELECT DISTINCT file_id FROM records_without_raw").fetchall()}
     parsed = _parsed(kind)
     for file, source in files:
         if file.file_id not in wanted:
@@ -100,12 +105,13 @@ def keep_raw(con: DuckDBPyConnection, kind: str, files: Sequence[tuple[FileToRea
         for batch in batches(file):
             con.register("intake_batch", batch.for_file(file.file_id).table)
             flags = records.BatchFlags(batch.lenient_json, batch.long_numbers, repeated_keys=False, text_values=False)
-            con.execute(
+            run(
+                con,
                 f"INSERT INTO quarantined_records SELECT c.file_id, c.line_no, c.record_no, c.source, "
                 f"'{kind}', c.reason, c.detail, "
                 f"c.account_id, c.event_key, coalesce(b.sha, unhex(sha256(b.raw))), {parsed}, b.raw "
                 f"FROM records_without_raw c JOIN ({raw_sql(source.profile, flags)}) b USING (line_no, record_no) "
-                f"WHERE c.file_id = {file.file_id}"
+                f"WHERE c.file_id = {file.file_id}",
             )
             con.unregister("intake_batch")
-    con.execute("DROP TABLE records_without_raw")
+    run(con, "DROP TABLE records_without_raw")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from billing_core.vocabulary import Disposition, Reason
 from pipelines.intake.finalise import CONTENT, content_json, finalised_sql, held_json
 from pipelines.intake.version_tokens import SETTLED, settled_sql
+from pipelines.parsed_sql import run
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -29,10 +30,12 @@ _POSTED_AS = {"cache_write_tokens": "cache_write_5m_tokens + cache_write_1h_toke
 
 def resolve(con: DuckDBPyConnection, *, auto_create: bool) -> None:
     """Settle all versions of each event of the posting, and of what is posted, into classified_usage."""
-    if con.execute("SELECT count(*) FROM pending_versions").fetchall()[0][0] == 0:
+    if run(con, "SELECT count(*) FROM pending_versions").fetchall()[0][0] == 0:
         return
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE version_verdicts (row_id BIGINT, verdict VARCHAR, reason VARCHAR, detail VARCHAR)"
+    run(
+        con,
+        "CREATE OR REPLACE TEMP TABLE version_verdicts"
+        " (row_id BIGINT, verdict VARCHAR, reason VARCHAR, detail VARCHAR)",
     )
     _collect_posted(con)
     _held_versions(con, auto_create=auto_create)
@@ -47,7 +50,8 @@ def _collect_posted(con: DuckDBPyConnection) -> None:
     keys = "(SELECT event_key FROM pending_versions WHERE reason IS NULL AND NOT is_blank)"
     columns = ", ".join(f"{_POSTED_AS.get(column, column)} AS {column}" for column in FILLED)
     kept = f"event_key, posting_id, file_id, line_no, record_no, {columns}, {content_json(CONTENT)}::VARCHAR AS content"
-    con.execute(
+    run(
+        con,
         f"""CREATE OR REPLACE TEMP TABLE posted_events AS
         WITH revised AS (SELECT {kept} FROM books.usage_revisions WHERE event_key IN {keys}
             QUALIFY row_number() OVER (PARTITION BY event_key ORDER BY posting_id DESC, revision_no DESC) = 1),
@@ -66,7 +70,7 @@ def _collect_posted(con: DuckDBPyConnection) -> None:
         LEFT JOIN (
             SELECT event_key, max(version) AS version FROM books.usage_versions WHERE event_key IN {keys}
             GROUP BY event_key
-        ) v USING (event_key)"""
+        ) v USING (event_key)""",
     )
 
 
@@ -76,7 +80,8 @@ def _held_versions(con: DuckDBPyConnection, *, auto_create: bool) -> None:
     Other versions of the event are free. What equals the posted one of its version is its duplicate; other contents
     of that version are compared later, filled.
     """
-    con.execute(
+    run(
+        con,
         f"""CREATE OR REPLACE TEMP TABLE held_versions AS
         SELECT h.event_key, h.parsed::VARCHAR AS content, (h.parsed ->> '$.version')::DECIMAL(38, 9) AS version
         FROM audit.quarantine h JOIN audit.line_dispositions d USING (file_id, line_no, record_no)
@@ -85,13 +90,14 @@ def _held_versions(con: DuckDBPyConnection, *, auto_create: bool) -> None:
         WHERE h.reason = '{Reason.CONFLICT}' AND h.kind = 'usage' AND version IS NOT NULL
             AND h.event_key IN (SELECT event_key FROM pending_versions)
         GROUP BY h.event_key, h.parsed, file_id, line_no, record_no
-        HAVING arg_max(d.disposition, d.posting_id) = '{Disposition.CONFLICT}'"""
+        HAVING arg_max(d.disposition, d.posting_id) = '{Disposition.CONFLICT}'""",
     )
     mine = (
         "SELECT * FROM pending_versions WHERE reason IS NULL AND NOT is_blank AND (event_key, version) IN "
         "(SELECT (event_key, version) FROM held_versions UNION SELECT (event_key, version) FROM posted_events)"
     )
-    con.execute(
+    run(
+        con,
         f"""INSERT INTO version_verdicts
         WITH mine AS (
             SELECT c.row_id, c.event_key, c.version, {held_json("c.")}::VARCHAR AS content,
@@ -111,14 +117,15 @@ def _held_versions(con: DuckDBPyConnection, *, auto_create: bool) -> None:
             CASE WHEN is_repeat THEN '{Disposition.DUPLICATE}' ELSE '{Disposition.CONFLICT}' END,
             CASE WHEN NOT is_repeat THEN '{Reason.CONFLICT}' END,
             CASE WHEN NOT is_repeat THEN 'another content of version ' || version || ', which is held' END
-        FROM judged WHERE is_contested AND (is_repeat OR NOT is_posted)"""
+        FROM judged WHERE is_contested AND (is_repeat OR NOT is_posted)""",
     )
-    con.execute("DROP TABLE held_versions")
+    run(con, "DROP TABLE held_versions")
 
 
 def _same_version(con: DuckDBPyConnection) -> None:
     """Rows of one key and one version: equal contents are duplicates of the first, different ones are all conflicts."""
-    con.execute(
+    run(
+        con,
         f"""INSERT INTO version_verdicts
         WITH rows AS (SELECT row_id, event_key, version, {_mapped_json()}::VARCHAR AS content
             FROM pending_versions ANTI JOIN version_verdicts USING (row_id) WHERE reason IS NULL AND NOT is_blank),
@@ -129,7 +136,7 @@ def _same_version(con: DuckDBPyConnection) -> None:
             CASE WHEN r.row_id = f.first_row THEN '{Reason.CONFLICT}' END,
             CASE WHEN r.row_id = f.first_row THEN 'two contents of version ' || r.version END
         FROM rows r JOIN firsts f USING (event_key, version, content) LEFT JOIN contested c USING (event_key, version)
-        WHERE r.row_id > f.first_row OR c.event_key IS NOT NULL"""
+        WHERE r.row_id > f.first_row OR c.event_key IS NOT NULL""",
     )
 
 
@@ -139,10 +146,11 @@ def _mapped_json() -> str:
 
 def _settle_once(con: DuckDBPyConnection, *, auto_create: bool) -> bool:
     """Fill and finalise the greatest version of each key; True if some were refused, so lower ones must be tried."""
-    con.execute(
+    run(
+        con,
         """CREATE OR REPLACE TEMP TABLE version_order AS
         SELECT *, version = max(version) OVER (PARTITION BY event_key) AS greatest FROM pending_versions
-        ANTI JOIN version_verdicts USING (row_id) WHERE reason IS NULL AND NOT is_blank"""
+        ANTI JOIN version_verdicts USING (row_id) WHERE reason IS NULL AND NOT is_blank""",
     )
     # The nearest version before fills: first those above the posted one, then the posted one, then those below it.
     last = ", ".join(
@@ -151,7 +159,8 @@ def _settle_once(con: DuckDBPyConnection, *, auto_create: bool) -> bool:
         f"last_value(p.{column} IGNORE NULLS) OVER w) AS {column}"
         for column in FILLED
     )
-    con.execute(
+    run(
+        con,
         f"""CREATE OR REPLACE TEMP TABLE filled_versions AS
         WITH filled AS (
             SELECT p.* REPLACE ({last}), h.version AS posted_version, h.content AS posted_content,
@@ -159,14 +168,15 @@ def _settle_once(con: DuckDBPyConnection, *, auto_create: bool) -> bool:
             FROM version_order p LEFT JOIN posted_events h ON h.event_key = p.event_key
             WINDOW w AS (PARTITION BY p.event_key ORDER BY p.version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
             QUALIFY greatest)
-        SELECT f.* REPLACE ({_settled()}) FROM filled f JOIN ({settled_sql()}) s USING (event_key)"""
+        SELECT f.* REPLACE ({_settled()}) FROM filled f JOIN ({settled_sql()}) s USING (event_key)""",
     )
     filled = "SELECT * EXCLUDE (greatest, posted_version, posted_content, posted_account) FROM filled_versions"
     finished = finalised_sql(filled, auto_create=auto_create)
-    con.execute(f"CREATE OR REPLACE TEMP TABLE finished_versions AS {finished}")
-    refused = con.execute(
+    run(con, f"CREATE OR REPLACE TEMP TABLE finished_versions AS {finished}")
+    refused = run(
+        con,
         "INSERT INTO version_verdicts SELECT row_id, disposition, reason, detail FROM finished_versions "
-        f"WHERE disposition <> '{Disposition.ACCEPTED}'"
+        f"WHERE disposition <> '{Disposition.ACCEPTED}'",
     ).fetchall()[0][0]
     return bool(refused)
 
@@ -190,7 +200,8 @@ def _required(side: str) -> str:
 
 def _move(con: DuckDBPyConnection, *, auto_create: bool) -> None:
     """Write every pending row to classified_usage with its final disposition, and what the winners replace."""
-    con.execute(
+    run(
+        con,
         f"""CREATE OR REPLACE TEMP TABLE version_winners AS
         SELECT f.*, p.posted_version, CASE
             WHEN f.version > p.posted_version AND f.account_id <> p.posted_account THEN '{Disposition.CONFLICT}'
@@ -198,27 +209,31 @@ def _move(con: DuckDBPyConnection, *, auto_create: bool) -> None:
             WHEN {content_json(CONTENT, "f.")}::VARCHAR = p.posted_content THEN '{Disposition.DUPLICATE}'
             WHEN f.version = p.posted_version THEN '{Disposition.CONFLICT}'
             ELSE '{Disposition.SUPERSEDED}' END AS verdict
-        FROM finished_versions f JOIN filled_versions p USING (row_id) WHERE f.disposition = '{Disposition.ACCEPTED}'"""
+        FROM finished_versions f JOIN filled_versions p USING (row_id)
+        WHERE f.disposition = '{Disposition.ACCEPTED}'""",
     )
-    con.execute(
+    run(
+        con,
         f"""INSERT INTO version_verdicts SELECT row_id, verdict,
             CASE WHEN verdict = '{Disposition.CONFLICT}' THEN '{Reason.CONFLICT}' END,
             CASE WHEN verdict <> '{Disposition.CONFLICT}' THEN NULL
                 -- A correction names a row of its own account, so a call cannot move to another one.
                 WHEN version > posted_version THEN 'another account than the posted version'
                 ELSE 'another content of the posted version ' || version END
-        FROM version_winners WHERE verdict <> '{Disposition.ACCEPTED}'"""
+        FROM version_winners WHERE verdict <> '{Disposition.ACCEPTED}'""",
     )
-    columns = [row[0] for row in con.execute("SELECT column_name FROM (DESCRIBE classified_usage)").fetchall()]
+    columns = [row[0] for row in run(con, "SELECT column_name FROM (DESCRIBE classified_usage)").fetchall()]
     names = ", ".join(columns)
-    con.execute(
+    run(
+        con,
         f"INSERT INTO classified_usage ({names}) SELECT {names} FROM (SELECT * REPLACE "
         f"(posted_version IS NOT NULL AS supersedes) "
-        f"FROM version_winners WHERE verdict = '{Disposition.ACCEPTED}')"
+        f"FROM version_winners WHERE verdict = '{Disposition.ACCEPTED}')",
     )
     winners = f"(SELECT row_id FROM version_winners WHERE verdict = '{Disposition.ACCEPTED}')"
     rest = finalised_sql(f"SELECT * FROM pending_versions WHERE row_id NOT IN {winners}", auto_create=auto_create)
-    con.execute(
+    run(
+        con,
         f"""INSERT INTO classified_usage ({names}) SELECT {names} FROM (
             SELECT r.* REPLACE (
                 CASE WHEN v.verdict IS NOT NULL THEN v.verdict WHEN r.row_id IN (SELECT row_id FROM version_order)
@@ -227,14 +242,15 @@ def _move(con: DuckDBPyConnection, *, auto_create: bool) -> None:
                     THEN NULL ELSE r.reason END AS reason,
                 CASE WHEN v.verdict IS NOT NULL THEN v.detail WHEN r.row_id IN (SELECT row_id FROM version_order)
                     THEN NULL ELSE r.detail END AS detail)
-            FROM ({rest}) r LEFT JOIN version_verdicts v USING (row_id))"""
+            FROM ({rest}) r LEFT JOIN version_verdicts v USING (row_id))""",
     )
-    con.execute(
+    run(
+        con,
         f"""INSERT INTO disposition_transitions
         SELECT h.file_id, h.line_no, h.record_no, '{Disposition.SUPERSEDED}', NULL, '{Disposition.ACCEPTED}',
             h.event_key
         FROM version_winners w JOIN posted_events h USING (event_key)
-        WHERE w.verdict = '{Disposition.ACCEPTED}' AND w.posted_version IS NOT NULL"""
+        WHERE w.verdict = '{Disposition.ACCEPTED}' AND w.posted_version IS NOT NULL""",
     )
     for table in (
         "version_verdicts",
@@ -244,5 +260,5 @@ def _move(con: DuckDBPyConnection, *, auto_create: bool) -> None:
         "version_winners",
         "posted_events",
     ):
-        con.execute(f"DROP TABLE {table}")
-    con.execute("DELETE FROM pending_versions")
+        run(con, f"DROP TABLE {table}")
+    run(con, "DELETE FROM pending_versions")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipelines.parsed_sql import run
 from pipelines.warehouse.script import scalar
 from pipelines.warehouse.sql import sql_names, sql_text
 
@@ -51,9 +52,10 @@ def run_delta_checks(connection: duckdb.DuckDBPyConnection, posting_id: int) -> 
     failing: dict[str, int] = {}
     for name, query, parameters in _deltas(posting_id):
         failing[name] = scalar(connection, f"SELECT count(*) FROM ({query})", parameters)
-    connection.executemany(
-        "INSERT INTO audit.check_results VALUES ($1, $2, $3)",
-        [[posting_id, name, count] for name, count in failing.items()],
+    run(
+        connection,
+        "INSERT INTO audit.check_results SELECT $posting_id, unnest($names), unnest($counts)",
+        {"posting_id": posting_id, "names": list(failing), "counts": list(failing.values())},
     )
     return failing
 

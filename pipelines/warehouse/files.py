@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from pipelines.intake.found import DUPLICATE, REFUSED, TAKEN, KnownFile
 from pipelines.intake.signatures import UNSIGNED
-from pipelines.warehouse.script import rows, scalar
+from pipelines.parsed_sql import run
+from pipelines.warehouse.script import insert_rows, rows, scalar
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -30,7 +31,7 @@ def number_files(
 ) -> dict[tuple[str, str], int]:
     """Give each file of the posting the next file_id, in their order; returns the id by (source, path)."""
     first = scalar(connection, "SELECT coalesce(max(file_id), 0) + 1 FROM audit.usage_files")
-    connection.execute(_POSTING_FILES)
+    run(connection, _POSTING_FILES)
     values = [
         [
             file_id,
@@ -51,8 +52,7 @@ def number_files(
         for file_id, file in enumerate(files, start=first)
     ]
     if values:
-        places = ", ".join(f"${number}" for number in range(1, len(values[0]) + 1))
-        connection.executemany(f"INSERT INTO posting_files VALUES ({places}, 0)", values)
+        insert_rows(connection, "posting_files", [[*row, 0] for row in values])
     return {(file.source, file.path): file_id for file_id, file in enumerate(files, start=first)}
 
 
@@ -61,11 +61,14 @@ def note_received(
 ) -> None:
     """Note how many records were framed of each file, and which files could not be read at all."""
     for file_id, count in received.items():
-        connection.execute(
-            "UPDATE posting_files SET received = $count WHERE file_id = $file_id", {"count": count, "file_id": file_id}
+        run(
+            connection,
+            "UPDATE posting_files SET received = $count WHERE file_id = $file_id",
+            {"count": count, "file_id": file_id},
         )
     for file_id, error in unreadable.items():
-        connection.execute(
+        run(
+            connection,
             "UPDATE posting_files SET outcome = 'refused', reason = $reason, received = 0 WHERE file_id = $file_id",
             {"file_id": file_id, "reason": error.reason.value},
         )

@@ -10,6 +10,7 @@ import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from billing_core.chain import BLOCK_ROWS, Block
+from pipelines.parsed_sql import run, statements
 from pipelines.warehouse.hashed_columns import HASHED_COLUMNS
 
 if TYPE_CHECKING:
@@ -103,6 +104,13 @@ HISTORY: Mapping[str, str] = {
 """What history_hash covers: every column of every table that a rebuild must bring back."""
 
 
+_WRITTEN = " UNION ALL ".join(
+    f"SELECT '{sealed.table}' WHERE EXISTS (FROM {sealed.table} WHERE posting_id = $posting_id AND {sealed.where})"
+    for sealed in SEALED
+)
+"""The sealed tables in which a posting has rows: to ask each table by itself would be planned as often."""
+
+
 def posting_blocks(
     connection: duckdb.DuckDBPyConnection, posting_id: int, hash_version: int = HASH_VERSION
 ) -> list[Block]:
@@ -112,10 +120,11 @@ def posting_blocks(
     """
     blocks: list[Block] = []
     tables = _columns(connection)
+    written = {row[0] for row in run(connection, _WRITTEN, {"posting_id": posting_id}).fetchall()}
     for sealed in SEALED:
-        mine = f"posting_id = $posting_id AND {sealed.where}"
-        if not connection.execute(f"FROM {sealed.table} WHERE {mine} LIMIT 1", {"posting_id": posting_id}).fetchall():
+        if sealed.table not in written:
             continue
+        mine = f"posting_id = $posting_id AND {sealed.where}"
         kinds = dict(tables[sealed.table])
         columns = [(column, kinds[column]) for column in HASHED_COLUMNS[hash_version][sealed.table].split()]
         texts = _preimages(sealed.table, columns)
@@ -156,9 +165,10 @@ def _preimages(table: str, columns: Sequence[tuple[str, str]]) -> str:
 
 def _columns(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[str, str]]]:
     """Name and type of each column of every table, in order: asked once, for each asking costs as much as a hash."""
-    found = connection.execute(
+    found = run(
+        connection,
         "SELECT schema_name || '.' || table_name, column_name, data_type FROM duckdb_columns()"
-        " WHERE database_name = current_database() ORDER BY column_index"
+        " WHERE database_name = current_database() ORDER BY column_index",
     ).fetchall()
     columns: dict[str, list[tuple[str, str]]] = {}
     for table, column, kind in found:
@@ -180,7 +190,8 @@ def _stream(
     connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, object]
 ) -> Iterator[tuple[memoryview, Sequence[int]]]:
     """The texts of a query as (bytes, offsets) runs straight from Arrow memory."""
-    relation = connection.sql(query, params=dict(parameters)) if parameters else connection.sql(query)
+    parsed = statements(query)[0]
+    relation = connection.sql(parsed, params=dict(parameters)) if parameters else connection.sql(parsed)
     for batch in relation.to_arrow_reader(BLOCK_ROWS):
         yield from _runs(batch.column(0))
 

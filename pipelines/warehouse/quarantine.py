@@ -10,7 +10,7 @@ import duckdb
 from billing_core.errors import TollbookError
 from pipelines.intake.framing import MAX_LINE_BYTES
 from pipelines.intake.sources import RetriedRecord
-from pipelines.warehouse.script import rows, scalar
+from pipelines.warehouse.script import insert_rows, rows, scalar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,10 +86,8 @@ def _raw_rows(
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE retry_wanted (sha256 VARCHAR, source VARCHAR, line_no BIGINT, record_no INTEGER)"
     )
-    connection.executemany(
-        "INSERT INTO retry_wanted VALUES ($1, $2, $3, $4)",
-        [[record.sha256, record.source, record.line_no, record.record_no] for record in retries],
-    )
+    wanted = [[record.sha256, record.source, record.line_no, record.record_no] for record in retries]
+    insert_rows(connection, "retry_wanted", wanted)
     files = sorted(str(path) for path in folder.glob("*.parquet"))
     return rows(connection, _RAW_QUERY, {"files": files}) if files else []
 

@@ -14,7 +14,7 @@ from billing_core.breaks import BREAKS
 from billing_core.currency_rules import currency_rules
 from billing_core.movements import CATEGORIES, TYPES
 from pipelines.intake.currencies import CURRENCIES
-from pipelines.warehouse.script import roll_back, rows, run_script, scalar
+from pipelines.warehouse.script import insert_rows, roll_back, rows, run_script, scalar
 from pipelines.warehouse.sql import sql_names
 
 if TYPE_CHECKING:
@@ -223,8 +223,7 @@ def _home(connection: duckdb.DuckDBPyConnection, terms: Terms) -> tuple[str | No
 
 def _fill(connection: duckdb.DuckDBPyConnection, table: str, values: Sequence[Sequence[object]]) -> None:
     if values:
-        places = ", ".join(f"${number}" for number in range(1, len(values[0]) + 1))
-        connection.executemany(f"INSERT INTO {table} VALUES ({places})", [list(row) for row in values])
+        insert_rows(connection, table, values)
 
 
 def _note_run(connection: duckdb.DuckDBPyConnection, terms: Terms, ran_at: datetime, code_version: str) -> Reconciled:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from billing_core.chain import GENESIS, posting_head
 from billing_core.errors import CheckFailedError
+from pipelines.parsed_sql import run
 from pipelines.warehouse.checks import failing_delta_rows, run_delta_checks
 from pipelines.warehouse.hashes import posting_blocks
 from pipelines.warehouse.posting_types import PostingInputs, PostingSummary
-from pipelines.warehouse.script import rows
+from pipelines.warehouse.script import insert_rows, rows
 
 if TYPE_CHECKING:
     import duckdb
@@ -34,10 +35,7 @@ def seal(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> Postin
     previous = str(found[0][0]) if found else GENESIS
     head = posting_head(previous, inputs.posting_id, inputs.intent_hash, counts, blocks)
     if blocks:
-        connection.executemany(
-            "INSERT INTO audit.blocks VALUES ($1, $2, $3, $4, $5, $6)",
-            [[inputs.posting_id, *block] for block in blocks],
-        )
+        insert_rows(connection, "audit.blocks", [[inputs.posting_id, *block] for block in blocks])
     values = {
         "posting_id": inputs.posting_id,
         "billing_date": inputs.billing_date,
@@ -50,7 +48,8 @@ def seal(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> Postin
         "previous_head": previous,
         "head": head,
     }
-    connection.execute(
+    run(
+        connection,
         "INSERT INTO audit.postings BY NAME SELECT * REPLACE (make_timestamptz(recorded_at) AS recorded_at)"
         " FROM (SELECT "
         + ", ".join(f"${key} AS {'recorded_at' if key == 'recorded_us' else key}" for key in values)
@@ -84,6 +83,6 @@ FROM (
 
 def _counts(connection: duckdb.DuckDBPyConnection, posting_id: int) -> dict[str, int]:
     """The figures of audit.postings, counted from the rows themselves."""
-    cursor = connection.execute(_COUNTS_QUERY, {"posting_id": posting_id})
+    cursor = run(connection, _COUNTS_QUERY, {"posting_id": posting_id})
     names = [column[0] for column in cursor.description or ()]
     return {name: int(value) for name, value in zip(names, cursor.fetchall()[0], strict=True)}

@@ -24,9 +24,9 @@ import duckdb
 from billing_core.errors import TollbookError
 from pipelines import billing
 from pipelines.books.folder import BooksFolder
-from pipelines.warehouse import script
+from pipelines.parsed_sql import statements
 from pipelines.warehouse.hashes import content_hash, history_hash
-from pipelines.warehouse.sql import sql_names
+from pipelines.warehouse.sql import sql_names, sql_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,8 +182,8 @@ def run(job: Job) -> Job:
 
 def main() -> None:
     """Answer jobs until stdin ends."""
-    for name in (name for name in sql_names("posting")):
-        script._statements(name)  # noqa: SLF001 parsed once here instead of in every child
+    for name in sql_names("posting"):
+        statements(sql_text(name))  # parsed once here instead of in every child
     for line in sys.stdin:
         sys.stdout.write(json.dumps(run(json.loads(line))) + "\n")
         sys.stdout.flush()

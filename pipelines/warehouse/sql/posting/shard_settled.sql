@@ -19,14 +19,17 @@ ORDER BY allocation.account_id, lot_id, debit_from;
 
 -- Expiries, and the corrections that revive them for a late call.
 INSERT INTO entries BY NAME
-WITH extras AS (
+WITH lots AS MATERIALIZED (
+    -- Read to its end before the first row goes in: on one thread DuckDB would meet the new rows in the same scan.
+    SELECT lot_id::VARCHAR AS lot_id, expires_at FROM (
+        SELECT lot_id, expires_at FROM finance.credit_lots
+        UNION ALL SELECT lot_id, expires_at FROM entries WHERE lot_kind = 'credit'
+    ) WHERE lot_id IN (SELECT lot_id::UUID FROM shard_extras)
+), extras AS (
     SELECT extra.*, make_timestamptz(at_us) AS happened_at,
         derived_id(lot.expires_at, 'expiry', CASE WHEN expiry_number = 1 THEN lot_id ELSE lot_id || ':' || expiry_number END) AS expiry_id
     FROM shard_extras AS extra
-    JOIN (
-        SELECT lot_id::VARCHAR AS lot_id, expires_at FROM finance.credit_lots
-        UNION ALL SELECT lot_id::VARCHAR, expires_at FROM entries WHERE lot_kind = 'credit'
-    ) AS lot USING (lot_id)
+    JOIN lots AS lot USING (lot_id)
 )
 SELECT
     $extra_base - extra AS entry_id, account_id,
