@@ -15,7 +15,7 @@ import duckdb
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-KEPT_TEXTS = 1_000
+KEPT_TEXTS = 3_000
 PLAINLY_PLANNED_ROWS = 2_000
 _PLAIN = (
     "SET disabled_optimizers = 'expression_rewriter,common_subexpressions,in_clause,reorder_filter,regex_range,"

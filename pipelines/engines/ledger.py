@@ -107,6 +107,8 @@ def _keep(connection: duckdb.DuckDBPyConnection, settled: LotPosting, parameters
     for name, frame in frames.items():
         connection.register(name, frame)
     run_script(connection, "posting/shard_settled.sql", parameters)
+    if frames["shard_extras"].height:
+        run_script(connection, "posting/shard_extras.sql", parameters)
     for name in frames:
         connection.unregister(name)
 

@@ -216,7 +216,7 @@ def _judge(con: DuckDBPyConnection, kind: str) -> None:
         con,
         f"""UPDATE classified_{kind} c SET disposition = v.verdict,
             reason = CASE WHEN v.verdict = '{Disposition.CONFLICT}' THEN '{Reason.CONFLICT}' END,
-            detail = CASE WHEN v.verdict = '{Disposition.CONFLICT}' THEN d.fields END
+            detail = CASE WHEN v.verdict = '{Disposition.CONFLICT}' THEN coalesce(d.fields, '') END
         FROM verdicts v LEFT JOIN differences d USING (event_key)
         WHERE v.row_id = c.row_id AND v.verdict <> '{Disposition.ACCEPTED}'""",
     )
@@ -225,19 +225,20 @@ def _judge(con: DuckDBPyConnection, kind: str) -> None:
 
 def _name_differences(con: DuckDBPyConnection, kind: str) -> None:
     """differences(event_key, fields): the columns in which the contents of a conflicting key differ."""
-    named = ", ".join(
-        f"CASE WHEN count(DISTINCT coalesce(json_extract(content, '$.{column}')::VARCHAR, 'null')) > "
-        f"1 THEN '{column}' END"
-        for column in CONTENT_OF[kind]
-    )
     run(
         con,
         f"""CREATE OR REPLACE TEMP TABLE differences AS
-        SELECT event_key, concat_ws(', ', {named}) AS fields FROM (
-            SELECT event_key, content FROM suspects UNION SELECT event_key, content FROM posted_contents
-            UNION SELECT event_key, content FROM open_contents)
-        WHERE event_key IN (SELECT event_key FROM verdicts WHERE verdict = '{Disposition.CONFLICT}')
-        GROUP BY event_key""",
+        WITH contents AS (
+            SELECT event_key, content FROM (
+                SELECT event_key, content FROM suspects UNION SELECT event_key, content FROM posted_contents
+                UNION SELECT event_key, content FROM open_contents)
+            WHERE event_key IN (SELECT event_key FROM verdicts WHERE verdict = '{Disposition.CONFLICT}')
+        ), columns AS (SELECT unnest($names) AS name, unnest(range(len($names))) AS place), differing AS (
+            SELECT event_key, name, place FROM contents CROSS JOIN columns GROUP BY event_key, name, place
+            HAVING count(DISTINCT coalesce((content::JSON -> name)::VARCHAR, 'null')) > 1
+        )
+        SELECT event_key, string_agg(name, ', ' ORDER BY place) AS fields FROM differing GROUP BY event_key""",
+        {"names": list(CONTENT_OF[kind])},
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from billing_core.errors import BooksLockedError, IntegrityError, TollbookError
+from pipelines.parsed_sql import run
 from pipelines.warehouse.sql import sql_text
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, spill: Path, memory_limit: st
     connection.execute("SET enable_progress_bar = false")
     if threads is not None:
         connection.execute("SET threads = $threads", {"threads": threads})
-    connection.execute(sql_text("macros/session.sql"))
+    run(connection, sql_text("macros/session.sql"))
 
 
 def _create(path: Path) -> None:

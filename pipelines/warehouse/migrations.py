@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from billing_core.errors import IntegrityError
+from pipelines.parsed_sql import run
 from pipelines.warehouse.comments import describe_tables
 from pipelines.warehouse.script import roll_back
 from pipelines.warehouse.sql import sql_names, sql_text
@@ -108,10 +109,10 @@ def _back_up(connection: duckdb.DuckDBPyConnection, path: Path, version: int) ->
 def _apply(connection: duckdb.DuckDBPyConnection, version: int, name: str) -> None:
     connection.execute("BEGIN")
     try:
-        connection.execute(sql_text(name))
+        run(connection, sql_text(name))
         if version == 1:
             connection.execute("CREATE TABLE audit.guard (message VARCHAR)")
-        connection.execute(_guards(_new_tables(connection)))
+        run(connection, _guards(_new_tables(connection)))
         if version == len(sql_names("migrations")):
             describe_tables(connection)
         connection.execute(

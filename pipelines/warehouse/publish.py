@@ -14,6 +14,7 @@ import duckdb
 
 from billing_core.errors import TollbookError
 from pipelines.books.objects import fsync_folder
+from pipelines.parsed_sql import run
 from pipelines.warehouse.comments import describe_publication
 from pipelines.warehouse.lookup_indexes import INDEX_FROM_ROWS, index_large_tables
 from pipelines.warehouse.script import roll_back, rows, scalar
@@ -270,7 +271,7 @@ def _describe(connection: duckdb.DuckDBPyConnection) -> None:
     for schema, table, column, comment in found:
         target = f"TABLE {schema}.{table}" if column is None else f"COLUMN {schema}.{table}.{column}"
         text = str(comment).replace("'", "''")
-        connection.execute(f"COMMENT ON {target} IS '{text}'")
+        run(connection, f"COMMENT ON {target} IS '{text}'")
 
 
 def _swap(standby: Path, published: Path, spare: Path) -> None:

@@ -6,6 +6,7 @@ import hashlib
 from functools import cache
 from typing import TYPE_CHECKING
 
+from pipelines.parsed_sql import run
 from pipelines.warehouse.checks import check_of
 from pipelines.warehouse.comments import describe_views
 from pipelines.warehouse.script import roll_back, rows
@@ -36,9 +37,9 @@ def replace_views(connection: duckdb.DuckDBPyConnection) -> None:
     for schema, name in rows(connection, f"SELECT schema_name, view_name {_OWN_VIEWS}"):
         connection.execute(f'DROP VIEW "{schema}"."{name}"')
     for name in sql_names("views"):
-        connection.execute(sql_text(name))
+        run(connection, sql_text(name))
     for name in sql_names("checks"):
-        connection.execute(f"CREATE VIEW checks.{check_of(name).name} AS {sql_text(name)}")
+        run(connection, f"CREATE VIEW checks.{check_of(name).name} AS {sql_text(name)}")
     describe_views(connection)
     connection.execute("DELETE FROM audit.view_versions")
     connection.execute(f"INSERT INTO audit.view_versions SELECT $texts, ({_STANDING})", {"texts": _texts_sha256()})
