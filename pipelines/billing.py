@@ -272,7 +272,9 @@ def _staged(books: OpenBooks, files: Sequence[FoundFile]) -> dict[str, Path]:
     """The local copies of the objects that a posting reads, their bytes verified."""
     objects = staged_objects(books.folder, books.config)
     return {
-        file.path: objects.place(split_member(file.path)[0], file.e_tag or "", file.sha256, file.version)
+        file.path: objects.place(
+            split_member(file.path)[0], file.e_tag or "", file.sha256, file.size_bytes, file.version
+        )
         for file in files
         if file.outcome == "taken" and is_remote(file.path)
     }

@@ -215,7 +215,7 @@ def _input(folder: BooksFolder, copy: Path, file: FoundFile, kept: str | None) -
         return copy
     if is_remote(stored):
         objects = StagedObjects(folder.staged, 0, evicts=False)
-        origin = objects.place(stored, file.e_tag or "", file.sha256, file.version)
+        origin = objects.place(stored, file.e_tag or "", file.sha256, file.size_bytes, file.version)
     if not origin.is_file() or origin.stat().st_size < file.size_bytes:
         raise IntegrityError(_gone(file, "is missing or shorter"))
     is_whole = origin.stat().st_size == file.size_bytes

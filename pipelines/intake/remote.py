@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from billing_core.errors import ConfigurationError, IntegrityError, TollbookError
 from pipelines.intake.found import FileStamp
-from pipelines.intake.hashing import ChangedWhileReadError
+from pipelines.intake.hashing import ChangedWhileReadError, hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -110,8 +110,8 @@ class StagedObjects:
         found = self._ask(uri, "get", {})
         return None if found is None else bytes(found.bytes())[:_SMALL_BYTES]
 
-    def place(self, uri: str, e_tag: str, sha256: str, version: str | None) -> Path:
-        """The local copy that a posting reads, its bytes verified and kept from eviction.
+    def place(self, uri: str, e_tag: str, sha256: str, size: int, version: str | None) -> Path:
+        """The local copy of which a posting reads the first `size` bytes: these verified, and kept from eviction.
 
         Raises IntegrityError when the store no longer has these bytes.
         """
@@ -119,9 +119,8 @@ class StagedObjects:
             path = self.stage(uri, e_tag, version)
         except (FileNotFoundError, ChangedWhileReadError):
             raise IntegrityError(_gone(uri, sha256)) from None
-        with path.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
-        if found != sha256:
+        hashed = hash_file(path, [size])
+        if hashed.prefixes.get(size, hashed.sha256) != sha256:
             path.unlink()
             raise IntegrityError(_gone(uri, sha256))
         self.pinned.add(path)

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -111,6 +111,20 @@ def test_overwritten_object_is_another_file(world: World) -> None:
     assert world.events() == 4
 
 
+def test_object_that_ends_inside_a_line_is_read_as_far_as_its_lines_are_whole(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest waits for the object that holds its end; a rebuild reads as far as then."""
+    monkeypatch.setenv("TOLLBOOK_NOW", datetime.now(UTC).isoformat())
+    world.bucket.put("usage/2026-10-05.jsonl", lines("e1", "e2")[:-5])
+    world.bill()
+    assert (world.events(), "wait for the end of theirs" in world.waiting()) == (1, True)
+    world.bucket.put("usage/2026-10-05.jsonl", lines("e1", "e2", "e3"))
+    world.bill()
+    assert [row[3:] for row in world.ask(FILES)] == [(1, 1, 0), (2, 2, 0)]
+    assert rebuild(world.folder).history_equal
+
+
 def test_rebuild_reads_the_version_that_was_taken(world: World) -> None:
     """From the cache, or by its version where the bucket keeps versions, though another stands there now."""
     world.bucket.keep_versions()
@@ -175,7 +189,7 @@ def test_cache_is_bounded_and_verified(bucket: Bucket, tmp_path: Path) -> None:
         bucket.put(f"usage/{name}.jsonl", name.encode() * 100)
     found = {item.uri[-7:]: item for item in cache.list(bucket.uri("usage/"))}
     first = found["a.jsonl"]
-    pinned = cache.place(first.uri, first.e_tag, hashlib.sha256(b"a" * 100).hexdigest(), None)
+    pinned = cache.place(first.uri, first.e_tag, hashlib.sha256(b"a" * 100).hexdigest(), 100, None)
     for name in ("b.jsonl", "c.jsonl"):
         cache.stage(found[name].uri, found[name].e_tag)
     kept = {path.name[-7:] for path in cache.folder.iterdir()}
@@ -183,8 +197,11 @@ def test_cache_is_bounded_and_verified(bucket: Bucket, tmp_path: Path) -> None:
     assert all(path.stat().st_mode & 0o077 == 0 for path in cache.folder.iterdir())
     pinned.write_bytes(b"x" * 100)
     with pytest.raises(IntegrityError, match="gone"):
-        cache.place(first.uri, first.e_tag, hashlib.sha256(b"a" * 100).hexdigest(), None)
-    assert cache.place(first.uri, first.e_tag, hashlib.sha256(b"a" * 100).hexdigest(), None).read_bytes() == b"a" * 100
+        cache.place(first.uri, first.e_tag, hashlib.sha256(b"a" * 100).hexdigest(), 100, None)
+    assert (
+        cache.place(first.uri, first.e_tag, hashlib.sha256(b"a" * 100).hexdigest(), 100, None).read_bytes()
+        == b"a" * 100
+    )
 
 
 def test_store_that_cannot_be_asked_stops_the_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
