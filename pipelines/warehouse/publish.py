@@ -72,9 +72,10 @@ RECONCILED = (
     "recon.candidates",
     "recon.first_seen",
     "recon.lines",
-    "recon.matches",
     "recon.overrides",
+    "recon.pairs",
     "recon.parameters",
+    "recon.placements",
     "recon.runs",
     "recon.summary",
 )

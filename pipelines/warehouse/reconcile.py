@@ -113,12 +113,12 @@ def reconcile(
             if name != _FEES or terms.fee_bands:
                 run_script(connection, name, _parameters(terms))
         result = _note_run(connection, terms, ran_at, code_version)
+        _drop_scratch(connection)
         connection.execute("COMMIT")
     except BaseException:
         roll_back(connection)
         raise
     finally:
-        _drop_scratch(connection)
         connection.execute("SET preserve_insertion_order = true")
     return result
 
@@ -203,22 +203,22 @@ def _hand_over_words(connection: duckdb.DuckDBPyConnection, terms: Terms) -> Non
 
 
 def _home(connection: duckdb.DuckDBPyConnection, terms: Terms) -> tuple[str | None, bool | None]:
-    """The account and mode that the books belong to: as configured, else that of most of the mirror."""
-    found = rows(
-        connection,
-        "SELECT stripe_account, livemode FROM ("
-        "SELECT stripe_account, livemode FROM stripe.balance_transactions"
-        " UNION ALL SELECT stripe_account, livemode FROM stripe.charges"
-        " UNION ALL SELECT stripe_account, livemode FROM stripe.payment_intents)"
-        " WHERE ($account::VARCHAR IS NULL OR stripe_account = $account)"
-        " AND ($livemode::BOOLEAN IS NULL OR livemode = $livemode)"
-        " GROUP BY ALL ORDER BY count(*) DESC, stripe_account, livemode LIMIT 1",
-        {"account": terms.account, "livemode": terms.livemode},
-    )
-    if not found:
+    """The account and mode that the books belong to: as configured, else those of most of what moved money."""
+    if terms.account is not None and terms.livemode is not None:
         return terms.account, terms.livemode
-    account, livemode = found[0]
-    return str(account), bool(livemode)
+    for table in ("balance_transactions", "charges", "payment_intents"):
+        found = rows(
+            connection,
+            f"SELECT stripe_account, livemode FROM stripe.{table}"
+            " WHERE ($account::VARCHAR IS NULL OR stripe_account = $account)"
+            " AND ($livemode::BOOLEAN IS NULL OR livemode = $livemode)"
+            " GROUP BY ALL ORDER BY count(*) DESC, stripe_account, livemode LIMIT 1",
+            {"account": terms.account, "livemode": terms.livemode},
+        )
+        if found:
+            account, livemode = found[0]
+            return str(account), bool(livemode)
+    return terms.account, terms.livemode
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, table: str, values: Sequence[Sequence[object]]) -> None:
@@ -256,15 +256,16 @@ def _note_run(connection: duckdb.DuckDBPyConnection, terms: Terms, ran_at: datet
 
 
 _SCRATCH = (
-    *("movement_row", "money_row", "owner", "price", "crowded", "pair", "rest_money", "rest_movement", "rest_credit"),
+    *("side", "crowded", "torn", "owner", "price", "rest_money", "rest_movement", "rest_credit"),
+    *("near_session", "corrected", "near", "near_charge", "led_to", "near_intent"),
     *("found_credit", "alike", "unlike", "gift", "payment_of", "grouped_money", "uncredited", "grouped_movement"),
     *("member", "party", "repeated_charge", "judged", "straddling", "carried", "finding", "found_break"),
-    *("uncaptured", "orphan", "paid_out", "payout_sum", "snapshot", "rolled"),
+    *("uncaptured", "unplaced", "orphan", "paid_out", "payout_sum", "snapshot", "rolled"),
     *("category", "known_type", "currency", "fee_band"),
 )
 
 
 def _drop_scratch(connection: duckdb.DuckDBPyConnection) -> None:
-    """Give the memory of the working tables back."""
+    """Give the memory of the working tables back, before the commit, which would make them last."""
     for table in _SCRATCH:
         connection.execute(f"DROP TABLE IF EXISTS temp.{table}")

@@ -127,7 +127,7 @@ DEFECTS: dict[str, tuple[str, set[str], set[str]]] = {
         {"reconciliation_residual"}, {"published_copy"},
     ),
     "a match names a row that is not there": (
-        (f"{_RUN} INSERT INTO recon.matches (group_key, kind, state, movement_id)"
+        (f"{_RUN} INSERT INTO recon.placements (group_key, kind, state, movement_id)"
         " VALUES ('pi_1', 'payment', 'matched', 'txn_1')"),
         {"match_groups"}, {"published_copy"},
     ),

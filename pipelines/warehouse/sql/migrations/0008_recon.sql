@@ -1,5 +1,5 @@
 -- Reconciliation: what the last run found, and what people and runs have said about it since.
--- recon.parameters, matches, lines, breaks, bridge and summary are replaced by each run; the others only grow.
+-- recon.parameters, pairs, placements, lines, breaks, bridge and summary are replaced by each run; the others only grow.
 CREATE SCHEMA recon;
 
 -- The terms of the last run: the views below and the checks read the same ones.
@@ -40,7 +40,15 @@ CREATE TABLE recon.break_codes (
     resolution VARCHAR NOT NULL
 );
 
-CREATE TABLE recon.matches (
+-- The ordinary match, a purchase and its one movement that agree: what of it the ledger's row does not say already.
+CREATE TABLE recon.pairs (
+    transaction_id UUID NOT NULL,
+    movement_id VARCHAR NOT NULL,
+    stripe_period VARCHAR NOT NULL
+);
+
+-- All other rows and movements, by their group.
+CREATE TABLE recon.placements (
     group_key VARCHAR NOT NULL,
     kind VARCHAR NOT NULL CHECK (kind IN ('payment', 'refund', 'dispute')),
     state VARCHAR NOT NULL,

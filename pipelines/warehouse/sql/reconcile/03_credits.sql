@@ -10,27 +10,27 @@ WITH stated AS (
     SELECT money_no, unnest([payment_intent_id, credit_id]) AS reference FROM rest_credit
 ), found AS (
     SELECT credit.money_no, intent.payment_intent_id AS payment_key, 1 AS rule
-    FROM rest_credit AS credit JOIN own_intents AS intent USING (payment_intent_id)
+    FROM rest_credit AS credit JOIN near_intent AS intent USING (payment_intent_id)
     UNION ALL
     SELECT credit.money_no, charge.payment_key, 1
-    FROM rest_credit AS credit JOIN own_charges AS charge USING (payment_intent_id)
+    FROM rest_credit AS credit JOIN near_charge AS charge USING (payment_intent_id)
     UNION ALL
     SELECT credit.money_no, charge.payment_key, 2
     FROM rest_credit AS credit
-    JOIN own_charges AS charge ON charge.charge_id = credit.charge_id
+    JOIN near_charge AS charge ON charge.charge_id = credit.charge_id
     UNION ALL
     SELECT credit.money_no, charge.payment_key, 2
     FROM rest_credit AS credit
-    JOIN own_charges AS charge ON charge.charge_id = credit.payment_intent_id
+    JOIN near_charge AS charge ON charge.charge_id = credit.payment_intent_id
     UNION ALL
     SELECT credit.money_no, coalesce(session.payment_intent_id, charge.payment_key), 3
     FROM stated AS credit
-    JOIN own_sessions AS session ON session.checkout_session_id = credit.reference
-    LEFT JOIN own_charges AS charge ON charge.invoice_id = session.invoice_id
+    JOIN near_session AS session ON session.checkout_session_id = credit.reference
+    LEFT JOIN near_charge AS charge ON charge.invoice_id = session.invoice_id
     WHERE coalesce(session.payment_intent_id, charge.payment_key) IS NOT NULL
     UNION ALL
     SELECT credit.money_no, charge.payment_key, 3
-    FROM stated AS credit JOIN own_charges AS charge ON charge.invoice_id = credit.reference
+    FROM stated AS credit JOIN near_charge AS charge ON charge.invoice_id = credit.reference
     UNION ALL
     SELECT credit.money_no, intent.payment_intent_id, 4
     FROM (

@@ -5,8 +5,8 @@ SELECT row.money_no, row.role, row.transaction_id, row.amount, row.currency, row
     base.money_no AS base_no, base.role AS base_role,
     coalesce(row.payment_intent_id, charge.payment_key, base.payment_intent_id) AS payment_key
 FROM rest_money AS row
-LEFT JOIN money AS base ON base.transaction_id = row.corrects_transaction_id
-LEFT JOIN own_charges AS charge ON charge.charge_id = coalesce(row.charge_id, base.charge_id)
+LEFT JOIN corrected AS base ON base.transaction_id = row.corrects_transaction_id
+LEFT JOIN near_charge AS charge ON charge.charge_id = coalesce(row.charge_id, base.charge_id)
 WHERE row.role <> 'credit';
 
 CREATE OR REPLACE TEMP TABLE grouped_money (money_no BIGINT, group_key VARCHAR, kind VARCHAR, rule INTEGER);

@@ -34,14 +34,14 @@ CREATE OR REPLACE TEMP TABLE repeated_charge AS
 WITH charged AS (
     SELECT payment_key, charge_id, customer_id, amount, currency, moved_at, package_id
     FROM movement
-    SEMI JOIN (
-            SELECT customer_id, amount, currency, epoch_us(moved_at) // (1000000 * $duplicate_seconds::BIGINT) + step AS bucket
-            FROM movement, (VALUES (0), (1)) AS steps(step)
-            WHERE kind = 'charge' AND customer_id IS NOT NULL
-            GROUP BY ALL HAVING count(*) > 1
-        ) AS busy ON busy.customer_id = movement.customer_id AND busy.amount = movement.amount
-            AND busy.currency = movement.currency
-    WHERE movement.kind = 'charge'
+    WHERE kind = 'charge' AND customer_id IS NOT NULL AND hash(customer_id, amount, currency) IN (
+        SELECT sale_hash
+        FROM (
+            SELECT hash(customer_id, amount, currency) AS sale_hash,
+                epoch_us(moved_at) // (1000000 * $duplicate_seconds::BIGINT) AS bucket
+            FROM movement WHERE kind = 'charge' AND customer_id IS NOT NULL
+        ), (VALUES (0), (1)) AS steps(step)
+        GROUP BY sale_hash, bucket + step HAVING count(*) > 1)
 ), ordered AS (
     SELECT *, lag(moved_at) OVER same AS before_at, lag(payment_key) OVER same AS before_key
     FROM charged
@@ -55,13 +55,11 @@ WHERE before_key <> payment_key AND moved_at - before_at <= to_seconds($duplicat
 
 CREATE OR REPLACE TEMP TABLE judged AS
 WITH intent AS (
-    SELECT payment_intent_id AS group_key, status, last_error_code FROM own_intents
-    SEMI JOIN party ON party.group_key = own_intents.payment_intent_id
+    SELECT payment_intent_id AS group_key, status, last_error_code FROM near_intent
 ), charge AS (
     SELECT payment_key AS group_key, bool_or(status = 'failed') AS has_failed, max(amount) AS authorised,
         max(amount_captured) AS captured
-    FROM own_charges SEMI JOIN party ON party.group_key = own_charges.payment_key
-    GROUP BY payment_key
+    FROM near_charge GROUP BY payment_key
 ), refund AS (
     SELECT refund_id AS group_key, status, created FROM own_refunds SEMI JOIN party ON party.group_key = own_refunds.refund_id
 ), dispute AS (
@@ -98,9 +96,9 @@ SELECT
         WHEN party.kind = 'refund' AND party.movements = 0 THEN CASE
             WHEN refund.status IN ('failed', 'canceled') THEN 'refund_failed_not_reversed'
             WHEN refund.status IN ('pending', 'requires_action') THEN 'refund_pending_stale'
-            WHEN refund.status = 'succeeded' AND NOT EXISTS (
-                FROM own_transactions AS bt
-                WHERE bt.source_id = refund.group_key AND bt.reporting_category = 'partial_capture_reversal')
+            WHEN refund.status = 'succeeded' AND refund.group_key NOT IN (
+                SELECT source_id FROM own_transactions
+                WHERE reporting_category = 'partial_capture_reversal' AND source_id IS NOT NULL)
                 THEN 'balance_txn_missing'
             ELSE 'refund_without_stripe' END
         WHEN party.kind = 'refund' THEN

@@ -22,7 +22,7 @@ SELECT
         THEN format('ledger {}, Stripe {}', judged.ledger, judged.stripe) END AS note
 FROM judged
 LEFT JOIN (SELECT group_key, min(period) AS period FROM carried GROUP BY group_key) AS period USING (group_key)
-LEFT JOIN own_intents AS intent ON judged.kind = 'payment' AND intent.payment_intent_id = judged.group_key
+LEFT JOIN near_intent AS intent ON judged.kind = 'payment' AND intent.payment_intent_id = judged.group_key
 LEFT JOIN (
     SELECT payment_key, max(charge_id) AS charge_id, max(customer_id) AS customer_id,
         max(stated_account) AS stated_account FROM movement

@@ -158,7 +158,7 @@ INSERT INTO finding BY NAME
 SELECT 'balance_txn_missing' AS code, source_id AS subject,
     CASE WHEN moved_at > terms.as_of - to_seconds($grace_seconds) THEN 'expected' ELSE 'break' END AS state,
     period, currency, amount AS amount_at_stake, payment_key AS payment_intent_id, charge_id, moved_at AS occurred_at
-FROM movement, recon.parameters AS terms WHERE NOT has_transaction
+FROM movement, recon.parameters AS terms WHERE bt_amount IS NULL
 UNION ALL BY NAME
 SELECT 'balance_txn_missing' AS code, refund_id AS subject, 'break' AS state, NULL AS period, currency, amount AS amount_at_stake,
     payment_intent_id, charge_id, created AS occurred_at

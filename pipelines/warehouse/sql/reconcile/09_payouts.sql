@@ -1,19 +1,22 @@
 -- Stage D and what lies beyond: payouts against their items, the bank, and money that no payout took.
 CREATE OR REPLACE TEMP TABLE paid_out AS
-SELECT bt.balance_transaction_id, bt.currency, bt.net, bt.available_on, bt.status, bt.reporting_category, bt.source_id, bt.created, item.payout_id
+-- One row per payout, and one per transaction that no payout took.
+SELECT item.payout_id, CASE WHEN item.payout_id IS NULL THEN bt.balance_transaction_id END AS unpaid_id,
+    -- All but the payout itself: what an earlier one gave back is paid out again.
+    coalesce(sum(bt.net) FILTER (bt.source_id IS DISTINCT FROM item.payout_id), 0)::BIGINT AS net,
+    count(*) FILTER (bt.source_id IS DISTINCT FROM item.payout_id) AS items,
+    any_value(bt.currency) AS currency, any_value(bt.available_on) AS available_on,
+    any_value(bt.reporting_category) AS reporting_category, any_value(bt.created) AS created
 FROM own_transactions AS bt
-LEFT JOIN own_items AS item USING (balance_transaction_id);
+LEFT JOIN own_items AS item USING (balance_transaction_id)
+GROUP BY ALL;
 
 CREATE OR REPLACE TEMP TABLE payout_sum AS
-SELECT payout.*, coalesce(items.net, 0) AS items_net, coalesce(items.items, 0) AS items,
+SELECT payout.*, coalesce(paid_out.net, 0) AS items_net, coalesce(paid_out.items, 0) AS items,
     payout.status IN ('failed', 'canceled') OR payout.failure_balance_transaction_id IS NOT NULL AS has_failed,
     payout.automatic AND coalesce(payout.reconciliation_status, '') = 'completed' AS is_itemised
 FROM own_payouts AS payout
-LEFT JOIN (
-    SELECT payout_id, sum(net) AS net, count(*) AS items FROM paid_out
-    -- All but the payout itself: what an earlier one gave back is paid out again.
-    WHERE payout_id IS NOT NULL AND source_id IS DISTINCT FROM payout_id GROUP BY payout_id
-) AS items USING (payout_id);
+LEFT JOIN paid_out USING (payout_id);
 
 INSERT INTO finding BY NAME
 SELECT 'payout_total_mismatch' AS code, payout_id AS subject, 'break' AS state, NULL AS period, currency,
@@ -57,11 +60,11 @@ WHERE $has_bank AND due_at < terms.as_of
 
 -- Money that could be paid out for a week and was not, where Stripe pays out by itself and says what it paid.
 INSERT INTO finding BY NAME
-SELECT 'bt_unpaid_aged' AS code, balance_transaction_id AS subject, 'break' AS state, NULL AS period, bt.currency,
-    abs(net) AS amount_at_stake, balance_transaction_id, bt.created AS occurred_at,
+SELECT 'bt_unpaid_aged' AS code, unpaid_id AS subject, 'break' AS state, NULL AS period, bt.currency,
+    abs(net) AS amount_at_stake, unpaid_id AS balance_transaction_id, bt.created AS occurred_at,
     format('available on {}', strftime(available_on, '%Y-%m-%d')) AS note
 FROM paid_out AS bt, recon.parameters AS terms
-WHERE bt.payout_id IS NULL AND net <> 0 AND reporting_category NOT IN ('payout', 'payout_reversal')
+WHERE unpaid_id IS NOT NULL AND net <> 0 AND reporting_category NOT IN ('payout', 'payout_reversal')
   AND available_on <= terms.as_of - to_seconds($unpaid_seconds)
   AND bt.currency IN (SELECT currency FROM payout_sum WHERE is_itemised AND created >= bt.available_on)
   AND NOT EXISTS (

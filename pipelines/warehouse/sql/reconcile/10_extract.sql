@@ -43,8 +43,10 @@ WHERE rule.currency IS NULL OR priced.amount % CASE WHEN priced.payout_id IS NUL
 
 -- A movement of a closed period that was seen first when the period was closed already.
 INSERT INTO finding BY NAME
-SELECT 'late_update' AS code, movement_id AS subject, 'break' AS state, closed.period, currency, abs(amount) AS amount_at_stake,
+SELECT 'late_update' AS code, movement_id AS subject, 'break' AS state, closed.period, movement.currency, abs(movement.amount) AS amount_at_stake,
     payment_key AS payment_intent_id, charge_id, movement_id AS balance_transaction_id, moved_at AS occurred_at,
     format('{} was closed on {}', closed.period, strftime(closed.closed_at, '%Y-%m-%d')) AS note
-FROM movement JOIN audit.period_closes AS closed USING (period)
-WHERE movement.first_fetched_at > closed.closed_at;
+FROM movement
+JOIN audit.period_closes AS closed USING (period)
+JOIN own_transactions AS bt ON bt.balance_transaction_id = movement.movement_id
+WHERE bt.first_fetched_at > closed.closed_at;

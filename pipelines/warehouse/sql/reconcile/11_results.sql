@@ -43,15 +43,13 @@ JOIN recon.breaks AS found
     ON found.subject = carried.group_key AND found.code = coalesce(judged.code, 'timing_cutoff')
 ORDER BY ALL;
 
-DELETE FROM recon.matches;
+DELETE FROM recon.pairs;
 
-INSERT INTO recon.matches
-SELECT payment_key, 'payment', CASE WHEN ledger_period = stripe_period THEN 'matched' ELSE 'timing' END,
-    CASE WHEN ledger_period <> stripe_period THEN 'timing_cutoff' END, 1, 'exact', transaction_id, movement_id, account_id,
-    amount, currency, ledger_period, amount, currency, stripe_period
-FROM pair;
+INSERT INTO recon.pairs SELECT transaction_id, movement_id, stripe_period FROM pair;
 
-INSERT INTO recon.matches
+DELETE FROM recon.placements;
+
+INSERT INTO recon.placements
 WITH placed AS (
     SELECT placed.group_key, placed.kind, placed.rule, row.transaction_id, row.account_id, row.amount, row.currency, row.period,
         row_number() OVER (PARTITION BY placed.group_key ORDER BY row.occurred_at, row.transaction_id) AS place

@@ -34,13 +34,15 @@ WITH part AS (
     FROM movement
 ), settled AS (
     -- The settlement side by itself: every balance transaction of sales in scope.
-    SELECT bt.currency, sum(bt.amount)::BIGINT AS amount, count(*) AS items
+    SELECT currency, sum(amount)::BIGINT AS amount, sum(items)::BIGINT AS items
     FROM (
-        SELECT currency, amount, reporting_category, source_id, balance_transaction_id FROM own_transactions
+        SELECT currency, sum(amount) AS amount, count(*) AS items FROM own_transactions
         WHERE reporting_category IN ('charge', 'charge_failure', 'refund', 'refund_failure', 'dispute', 'dispute_reversal')
-    ) AS bt
-    SEMI JOIN movement ON movement.movement_id = bt.balance_transaction_id
-    GROUP BY ALL
+        GROUP BY currency
+        UNION ALL
+        SELECT currency, -sum(amount), -count(*) FROM unplaced GROUP BY currency
+    )
+    GROUP BY currency HAVING sum(items) > 0
     UNION ALL
     SELECT bt.currency, sum(bt.amount)::BIGINT, count(*)
     FROM (SELECT * FROM own_transactions WHERE reporting_category = 'partial_capture_reversal') AS bt
@@ -162,9 +164,14 @@ WITH carrier AS (
         coalesce(sum(items) FILTER (line = 'ledger'), 0)::BIGINT AS ledger_rows
     FROM recon.bridge WHERE stage = 'A' GROUP BY ALL
 ), matched AS (
-    SELECT ledger_period AS period, ledger_currency AS currency, count(*) AS matched_rows, sum(abs(ledger_amount))::BIGINT AS matched_amount
-    FROM recon.matches
-    WHERE transaction_id IS NOT NULL AND state IN ('matched', 'matched_with_variance', 'timing') GROUP BY ALL
+    SELECT period, currency, count(*) AS matched_rows, sum(abs(amount))::BIGINT AS matched_amount
+    FROM (
+        SELECT ledger_period AS period, currency, amount FROM pair
+        UNION ALL
+        SELECT ledger_period, ledger_currency, ledger_amount FROM recon.placements
+        WHERE transaction_id IS NOT NULL AND state IN ('matched', 'matched_with_variance', 'timing')
+    )
+    GROUP BY ALL
 ), found AS (
     SELECT period, currency, count(*) AS open_breaks FROM recon.breaks WHERE state = 'break' GROUP BY ALL
 )

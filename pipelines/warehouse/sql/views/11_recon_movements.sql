@@ -15,6 +15,17 @@ WITH terms AS NOT MATERIALIZED (
     WHERE bt.stripe_account = terms.stripe_account AND bt.livemode = terms.livemode
       AND bt.reporting_category IN (
         'charge', 'charge_failure', 'refund', 'refund_failure', 'dispute', 'dispute_reversal')
+), returned AS NOT MATERIALIZED (
+    -- What may take money back: the categories under which it leaves, and returns after all.
+    SELECT refund.refund_id AS source_id, refund.payment_intent_id, refund.charge_id, refund.amount, refund.currency, refund.status,
+        'refund' AS out_category, 'refund_failure' AS back_category
+    FROM stripe.refunds AS refund, terms
+    WHERE refund.stripe_account = terms.stripe_account AND refund.livemode = terms.livemode
+    UNION ALL
+    SELECT dispute.dispute_id, dispute.payment_intent_id, dispute.charge_id, dispute.amount, dispute.currency, dispute.status,
+        'dispute', 'dispute_reversal'
+    FROM stripe.disputes AS dispute, terms
+    WHERE dispute.stripe_account = terms.stripe_account AND dispute.livemode = terms.livemode
 ), sold AS (
     -- Payments of token sales, where a scope says which are; what the ledger names is one of them in any case.
     SELECT charge.payment_key
@@ -63,32 +74,16 @@ WITH terms AS NOT MATERIALIZED (
     WHERE bt.balance_transaction_id IS NOT NULL OR (charge.status = 'succeeded' AND charge.captured)
     UNION ALL BY NAME
     SELECT
-        bt.balance_transaction_id AS movement_id, bt.reporting_category AS kind,
-        refund.refund_id AS source_id,
-        coalesce(charge.payment_key, refund.payment_intent_id, refund.charge_id) AS payment_key,
-        refund.charge_id, charge.customer_id,
-        CASE bt.reporting_category WHEN 'refund' THEN -refund.amount ELSE refund.amount END AS amount,
-        refund.currency, NULL::BIGINT AS authorised, refund.status, NULL::JSON AS metadata, bt.created AS moved_at,
+        bt.balance_transaction_id AS movement_id, bt.reporting_category AS kind, returned.source_id,
+        coalesce(charge.payment_key, returned.payment_intent_id, returned.charge_id) AS payment_key,
+        returned.charge_id, charge.customer_id,
+        CASE WHEN bt.reporting_category = returned.out_category THEN -returned.amount ELSE returned.amount END AS amount,
+        returned.currency, NULL::BIGINT AS authorised, returned.status, NULL::JSON AS metadata, bt.created AS moved_at,
         bt.balance_transaction_id, bt.amount AS bt_amount, bt.currency AS bt_currency, bt.exchange_rate, bt.first_fetched_at
-    FROM stripe.refunds AS refund
-    JOIN terms ON refund.stripe_account = terms.stripe_account AND refund.livemode = terms.livemode
+    FROM returned
     JOIN transactions AS bt
-        ON bt.source_id = refund.refund_id AND bt.reporting_category IN ('refund', 'refund_failure')
-    LEFT JOIN charges AS charge ON charge.charge_id = refund.charge_id
-    UNION ALL BY NAME
-    SELECT
-        bt.balance_transaction_id AS movement_id, bt.reporting_category AS kind,
-        dispute.dispute_id AS source_id,
-        coalesce(charge.payment_key, dispute.payment_intent_id, dispute.charge_id) AS payment_key,
-        dispute.charge_id, charge.customer_id,
-        CASE bt.reporting_category WHEN 'dispute' THEN -dispute.amount ELSE dispute.amount END AS amount,
-        dispute.currency, NULL::BIGINT AS authorised, dispute.status, NULL::JSON AS metadata, bt.created AS moved_at,
-        bt.balance_transaction_id, bt.amount AS bt_amount, bt.currency AS bt_currency, bt.exchange_rate, bt.first_fetched_at
-    FROM stripe.disputes AS dispute
-    JOIN terms ON dispute.stripe_account = terms.stripe_account AND dispute.livemode = terms.livemode
-    JOIN transactions AS bt
-        ON bt.source_id = dispute.dispute_id AND bt.reporting_category IN ('dispute', 'dispute_reversal')
-    LEFT JOIN charges AS charge ON charge.charge_id = dispute.charge_id
+        ON bt.source_id = returned.source_id AND bt.reporting_category IN (returned.out_category, returned.back_category)
+    LEFT JOIN charges AS charge ON charge.charge_id = returned.charge_id
     UNION ALL BY NAME
     -- A payment that succeeded and whose charge was not synced yet.
     SELECT
@@ -97,13 +92,13 @@ WITH terms AS NOT MATERIALIZED (
         intent.amount_received AS amount, intent.currency, intent.amount AS authorised, intent.status, intent.metadata,
         intent.created AS moved_at
     FROM intents AS intent
+    ANTI JOIN (
+        SELECT payment_intent_id FROM charges WHERE status <> 'failed' OR balance_transaction_id IS NOT NULL
+    ) AS charge USING (payment_intent_id)
     WHERE intent.status = 'succeeded' AND intent.amount_received > 0
-      AND NOT EXISTS (FROM charges AS charge
-        WHERE charge.payment_intent_id = intent.payment_intent_id
-          AND (charge.status <> 'failed' OR charge.balance_transaction_id IS NOT NULL))
 )
 SELECT moved.*,
-    CASE WHEN terms.timezone = 'UTC' THEN strftime(moved.moved_at::TIMESTAMPTZ, '%Y-%m')
+    CASE WHEN terms.timezone = 'UTC' THEN strftime(make_timestamp(epoch_us(moved.moved_at)), '%Y-%m')
         ELSE strftime(timezone(terms.timezone, moved.moved_at), '%Y-%m') END AS period
 FROM moved, terms
 WHERE moved.moved_at <= terms.as_of AND moved.amount <> 0

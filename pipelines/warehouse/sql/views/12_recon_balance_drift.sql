@@ -9,9 +9,14 @@ WITH stated AS (
     SELECT stated.account_id, sum(row.token_amount)::BIGINT AS balance,
         coalesce(sum(row.token_amount) FILTER (row.transaction_type = 'expiry'), 0)::BIGINT AS expired,
         coalesce(sum(row.token_amount) FILTER (row.transaction_type = 'bonus' AND row.metadata ->> '$.welcome' = 'true'), 0)::BIGINT AS welcome,
-        coalesce(sum(row.token_amount) FILTER (row.metadata ->> '$.seq' IS NOT NULL), 0)::BIGINT AS by_hand,
-        coalesce(sum(row.token_amount) FILTER (row.transaction_type = 'correction'), 0)::BIGINT AS corrected
-    FROM stated JOIN books.token_transactions AS row ON row.account_id = stated.account_id AND row.occurred_at <= stated.stated_at
+        coalesce(sum(row.token_amount) FILTER (row.metadata ->> '$.seq' IS NOT NULL OR booked.transaction_id IS NOT NULL), 0)::BIGINT
+            AS by_hand,
+        coalesce(sum(row.token_amount) FILTER (row.transaction_type = 'correction' AND booked.transaction_id IS NULL), 0)::BIGINT
+            AS corrected
+    FROM stated
+    JOIN books.token_transactions AS row ON row.account_id = stated.account_id AND row.occurred_at <= stated.stated_at
+    -- What was booked to settle a break is an entry by hand, whatever its kind.
+    LEFT JOIN (SELECT transaction_id FROM books.credits WHERE source = 'journal') AS booked ON booked.transaction_id = row.transaction_id
     GROUP BY stated.account_id
 ), priced AS (
     -- The app's own price of a call, where its log carries one, against ours; and calls of the books it never priced.

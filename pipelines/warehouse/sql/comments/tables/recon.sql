@@ -35,22 +35,27 @@ COMMENT ON COLUMN recon.break_codes.severity IS 'info, low, med, high or critica
 COMMENT ON COLUMN recon.break_codes.detection IS 'What is seen.';
 COMMENT ON COLUMN recon.break_codes.resolution IS 'What settles it.';
 
-COMMENT ON TABLE recon.matches IS 'Both sides of stage A, put together: every money row of the ledger and every movement stands in exactly one row. Replaced by each run.';
-COMMENT ON COLUMN recon.matches.group_key IS 'Group: a PaymentIntent, charge, refund or dispute, or a ledger row that found none.';
-COMMENT ON COLUMN recon.matches.kind IS 'payment, refund or dispute.';
-COMMENT ON COLUMN recon.matches.state IS 'matched, matched_with_variance, timing, expected, break or overridden.';
-COMMENT ON COLUMN recon.matches.code IS 'Break code of the group, where it does not come to nothing.';
-COMMENT ON COLUMN recon.matches.rule IS 'Rule that found the other side, 1 to 6; NULL where nothing was found.';
-COMMENT ON COLUMN recon.matches.confidence IS 'exact, derived or heuristic.';
-COMMENT ON COLUMN recon.matches.transaction_id IS 'Ledger row; NULL where the group has more movements than rows.';
-COMMENT ON COLUMN recon.matches.movement_id IS 'Movement, by its balance transaction, or none: and the object that has none yet.';
-COMMENT ON COLUMN recon.matches.account_id IS 'Account of the ledger row.';
-COMMENT ON COLUMN recon.matches.ledger_amount IS 'Money of the ledger row, in minor units.';
-COMMENT ON COLUMN recon.matches.ledger_currency IS 'Its currency.';
-COMMENT ON COLUMN recon.matches.ledger_period IS 'Its accounting month.';
-COMMENT ON COLUMN recon.matches.stripe_amount IS 'Amount of the movement in presentment currency, signed, in minor units.';
-COMMENT ON COLUMN recon.matches.stripe_currency IS 'Its currency.';
-COMMENT ON COLUMN recon.matches.stripe_period IS 'Month of the movement in the zone of the books.';
+COMMENT ON TABLE recon.pairs IS 'Purchases that name one payment of the same amount and currency: the ordinary match. recon.matches shows them with the others. Replaced by each run.';
+COMMENT ON COLUMN recon.pairs.transaction_id IS 'Ledger row.';
+COMMENT ON COLUMN recon.pairs.movement_id IS 'Movement, by its balance transaction, or none: and the object that has none yet.';
+COMMENT ON COLUMN recon.pairs.stripe_period IS 'Month of the movement in the zone of the books.';
+
+COMMENT ON TABLE recon.placements IS 'Rows and movements that are no ordinary pair, by their group. recon.matches shows them with the others. Replaced by each run.';
+COMMENT ON COLUMN recon.placements.group_key IS 'Group: a PaymentIntent, charge, refund or dispute, or a ledger row that found none.';
+COMMENT ON COLUMN recon.placements.kind IS 'payment, refund or dispute.';
+COMMENT ON COLUMN recon.placements.state IS 'matched, matched_with_variance, timing, expected, break or overridden.';
+COMMENT ON COLUMN recon.placements.code IS 'Break code of the group, where it does not come to nothing.';
+COMMENT ON COLUMN recon.placements.rule IS 'Rule that found the other side, 1 to 6; NULL where nothing was found.';
+COMMENT ON COLUMN recon.placements.confidence IS 'exact, derived or heuristic.';
+COMMENT ON COLUMN recon.placements.transaction_id IS 'Ledger row; NULL where the group has more movements than rows.';
+COMMENT ON COLUMN recon.placements.movement_id IS 'Movement, by its balance transaction, or none: and the object that has none yet.';
+COMMENT ON COLUMN recon.placements.account_id IS 'Account of the ledger row.';
+COMMENT ON COLUMN recon.placements.ledger_amount IS 'Money of the ledger row, in minor units.';
+COMMENT ON COLUMN recon.placements.ledger_currency IS 'Its currency.';
+COMMENT ON COLUMN recon.placements.ledger_period IS 'Its accounting month.';
+COMMENT ON COLUMN recon.placements.stripe_amount IS 'Amount of the movement in presentment currency, signed, in minor units.';
+COMMENT ON COLUMN recon.placements.stripe_currency IS 'Its currency.';
+COMMENT ON COLUMN recon.placements.stripe_period IS 'Month of the movement in the zone of the books.';
 
 COMMENT ON TABLE recon.lines IS 'Carrier lines: what a group adds to the difference of its period and currency, and why. Replaced by each run.';
 COMMENT ON COLUMN recon.lines.group_key IS 'Group of recon.matches.';

@@ -105,3 +105,20 @@ COMMENT ON COLUMN recon.provider_usage.reported_requests IS 'Requests of the rep
 COMMENT ON COLUMN recon.provider_usage.books_requests IS 'Calls in the books.';
 COMMENT ON COLUMN recon.provider_usage.failed_requests IS 'Of these, calls that failed.';
 COMMENT ON COLUMN recon.provider_usage.finding IS 'equal, or in which way the two differ.';
+
+COMMENT ON VIEW recon.matches IS 'Both sides of stage A, put together: every money row of the ledger and every movement stands in exactly one row.';
+COMMENT ON COLUMN recon.matches.group_key IS 'Group: a PaymentIntent, charge, refund or dispute, or a ledger row that found none.';
+COMMENT ON COLUMN recon.matches.kind IS 'payment, refund or dispute.';
+COMMENT ON COLUMN recon.matches.state IS 'matched, matched_with_variance, timing, expected, break or overridden.';
+COMMENT ON COLUMN recon.matches.code IS 'Break code of the group, where it does not come to nothing.';
+COMMENT ON COLUMN recon.matches.rule IS 'Rule that found the other side, 1 to 6; NULL where nothing was found.';
+COMMENT ON COLUMN recon.matches.confidence IS 'exact, derived or heuristic.';
+COMMENT ON COLUMN recon.matches.transaction_id IS 'Ledger row; NULL where the group has more movements than rows.';
+COMMENT ON COLUMN recon.matches.movement_id IS 'Movement, by its balance transaction, or none: and the object that has none yet.';
+COMMENT ON COLUMN recon.matches.account_id IS 'Account of the ledger row.';
+COMMENT ON COLUMN recon.matches.ledger_amount IS 'Money of the ledger row, in minor units.';
+COMMENT ON COLUMN recon.matches.ledger_currency IS 'Its currency.';
+COMMENT ON COLUMN recon.matches.ledger_period IS 'Its accounting month.';
+COMMENT ON COLUMN recon.matches.stripe_amount IS 'Amount of the movement in presentment currency, signed, in minor units.';
+COMMENT ON COLUMN recon.matches.stripe_currency IS 'Its currency.';
+COMMENT ON COLUMN recon.matches.stripe_period IS 'Month of the movement in the zone of the books.';
