@@ -43,7 +43,10 @@ SELECT *,
         WHEN drift = by_hand THEN 'entries made by hand in the books'
         WHEN drift = corrected THEN 'corrections'
         WHEN drift = held THEN 'calls that are held'
-        WHEN drift = expired + welcome + by_hand + corrected + price_difference + held THEN 'several of these'
+        -- Any of them together: an account need not have them all.
+        WHEN len(list_filter(range(64), lambda causes: (causes & 1) * price_difference + (causes >> 1 & 1) * expired
+            + (causes >> 2 & 1) * welcome + (causes >> 3 & 1) * by_hand + (causes >> 4 & 1) * corrected
+            + (causes >> 5 & 1) * held = drift)) > 0 THEN 'several of these'
         ELSE 'unexplained'
     END AS cause
 FROM compared;
