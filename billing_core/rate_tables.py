@@ -223,11 +223,17 @@ def _refuse_ambiguity(rules: Sequence[Rule], where: str) -> None:
         return
     one, other, instant_us = found
     when = "from the beginning" if instant_us is None else f"at {utc_text(instant_us)}"
-    names = f"rates {one.rate_id!r} (table {one.number}) and {other.rate_id!r} (table {other.number})"
+    names = f"rates {_named(one)} and {_named(other)}"
     raise ConfigurationError(
         f"{where}: overlap: {names} are equally specific and both hold {when} for one call. "
         "Make the match of one narrower, end one before the other starts, or merge them"
     )
+
+
+def _named(rule: Rule) -> str:
+    """A rule as its reader finds it again: id, table, and the pattern where one is the reason."""
+    pattern = f", model {rule.match.model!r}" if rule.match.model is not None else ""
+    return f"{rule.rate_id!r} (table {rule.number}{pattern})"
 
 
 def _refusal(where: str, rule: Rule, key: str, problem: str) -> ConfigurationError:

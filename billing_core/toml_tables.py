@@ -137,7 +137,8 @@ class Table:
     def _ppm(self, key: str, *, zero: bool) -> int:
         value = self.values[key]
         if not isinstance(value, str):
-            hint = f'put it in quotes, {key} = "1.5", so that it is read exactly'
+            meant = value if type(value) in {int, float} else "1.5"
+            hint = f'put it in quotes, {key} = "{meant}", so that it is read exactly'
             raise self.refusal(key, f"got {_described(value)}; {hint}")
         return decimal_text_to_ppm(value, self.place(key), zero=zero)
 

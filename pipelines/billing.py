@@ -31,7 +31,7 @@ from pipelines.intake.remote import StagedObjects, is_remote
 from pipelines.intake.sources import Source
 from pipelines.payments.file_log import FileLog
 from pipelines.prices.book import load_provider_prices, provider_price_texts
-from pipelines.recovery import catch_up
+from pipelines.recovery import catch_up, refuse_lost_prices
 from pipelines.release import code_version
 from pipelines.warehouse.connection import open_warehouse, readable
 from pipelines.warehouse.files import known_files, not_yet_posted, without_changed
@@ -243,6 +243,7 @@ def post_batch(
 ) -> PostingSummary:
     """One posting: intent line, transaction, done line."""
     history = books.log.read_all()
+    refuse_lost_prices(history, books.folder, books.config)
     staged = _staged(books, files)
     intent = Intent(
         posting_id=len(history.done) + 1,

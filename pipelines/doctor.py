@@ -25,6 +25,7 @@ from pipelines.intake.profiles import load_profile, own_profiles
 from pipelines.payments.file_log import FileLog
 from pipelines.price_notices import price_notices
 from pipelines.prices.book import load_provider_prices
+from pipelines.recovery import refuse_lost_prices
 from pipelines.release import code_version
 from pipelines.warehouse.connection import readable
 from pipelines.warehouse.migrations import missing_triggers, schema_version
@@ -97,8 +98,12 @@ def _configuration(case: _Case) -> Iterator[Examined]:
     config = load_config(case.folder, case.env)
     yield Examined("configuration", Verdict.OK, f"{case.folder.config}: {config.books.name}, from {config.books.start}")
     prices, packages = load_prices(case.folder, config), load_packages(case.folder, config)
+    refuse_lost_prices(PostingLog(case.folder.posting_log).read_all(), case.folder, config)
     versions, rules = len(prices.settings.versions), len(prices.rates)
-    detail = f"{versions} settings, {_counted(rules, 'rule')}, {len(packages)} packages"
+    absent = [name for name in (config.rates.path, config.packages.path) if not (case.folder.root / name).exists()]
+    built_in = f"; no {' and no '.join(absent)}, so the built-in ones hold" if absent else ""
+    counted = (_counted(versions, "version of the settings", "versions of the settings"), _counted(rules, "rule"))
+    detail = f"{', '.join(counted)}, {_counted(len(packages), 'package')}{built_in}"
     yield Examined("rates and packages", Verdict.OK, detail)
     provider_prices = load_provider_prices(case.folder, config)
     own = sum(len(one.models) for one in provider_prices.own)
@@ -128,7 +133,10 @@ def _price_rules(case: _Case) -> Iterator[Examined]:
     for notice in notices:
         yield Examined("price rules", Verdict.WARN, notice)
     if not notices:
-        yield Examined("price rules", Verdict.OK, "nothing posted would be billed otherwise; every pattern is in use")
+        is_new = not PostingLog(case.folder.posting_log).read_all().done
+        judged = "nothing posted would be billed otherwise; every pattern is in use"
+        unjudged = "nothing is posted yet; whether every pattern names a model in use, the first run says"
+        yield Examined("price rules", Verdict.OK, unjudged if is_new else judged)
 
 
 def _secrets(case: _Case) -> Iterator[Examined]:
@@ -227,7 +235,7 @@ def _opened(connection: duckdb.DuckDBPyConnection, done: int, head: str | None) 
     heads = [str(row[0]) for row in rows(connection, "SELECT head FROM audit.postings ORDER BY posting_id")]
     in_step = len(heads) == done and (not heads or heads[-1] == head)
     one_ahead = len(heads) == done + 1
-    text = f"opens; {len(heads):,} postings, {done:,} in the journal"
+    text = f"opens; {_counted(len(heads), 'posting')}, {done:,} in the journal"
     if in_step:
         yield Examined("database", Verdict.OK, f"{text}: in step")
     elif one_ahead:

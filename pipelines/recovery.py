@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from billing_core.errors import IntegrityError
+from billing_core.errors import ConfigurationError, IntegrityError
+from pipelines.books.objects import ObjectStore
 from pipelines.books.posting_log import Done
 from pipelines.warehouse.script import rows
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from pipelines.books.config_models import BooksConfig
+    from pipelines.books.folder import BooksFolder
     from pipelines.books.posting_log import PostingHistory, PostingLog
 
 _NOT_COUNTS = frozenset(
@@ -49,6 +52,23 @@ def catch_up(connection: duckdb.DuckDBPyConnection, log: PostingLog, database: P
             f"{database}: posting {done} does not have the head that {log.log.path} recorded. The database or the "
             "journal was edited or replaced. Restore both from one backup, or rebuild with `tollbook verify --rebuild`."
         )
+
+
+def refuse_lost_prices(history: PostingHistory, folder: BooksFolder, config: BooksConfig) -> None:
+    """Raise ConfigurationError where a price file that the last posting ran under is gone.
+
+    Without a file the defaults hold, which is right for new books and never what is meant once others were in force.
+    """
+    if not history.done:
+        return
+    last = history.intents[len(history.done)].intent
+    for name in (config.rates.path, config.packages.path):
+        kept = last.objects.get(name)
+        if kept is not None and not (folder.root / name).exists():
+            raise ConfigurationError(
+                f"{folder.root / name}: no such file, but posting {last.posting_id} ran under one, and the built-in "
+                f"prices would take its place. Put it back: {ObjectStore(folder.objects).path_of(kept)} holds its bytes"
+            )
 
 
 def _heads(connection: duckdb.DuckDBPyConnection) -> list[str]:

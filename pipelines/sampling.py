@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ from pipelines.intake.walk import fits
 from pipelines.warehouse.sql import sql_names, sql_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pipelines.books.config_models import BooksConfig
@@ -73,6 +76,28 @@ def read_sample(path: Path, name: str, profile: Profile, billing_date: date, key
 
     Raises UnreadableFileError when the file is damaged or of no known format.
     """
+    with _empty_books() as con:
+        return _read(con, path, name, profile, billing_date, keys)
+
+
+@contextmanager
+def _empty_books() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as con:
+        con.execute("SET TimeZone = 'UTC'")
+        for script in (*sql_names("migrations"), *sql_names("views")):
+            con.execute(sql_text(script))
+        yield con
+
+
+def _read(
+    con: duckdb.DuckDBPyConnection,
+    path: Path,
+    name: str,
+    profile: Profile,
+    billing_date: date,
+    keys: tuple[str, ...] = (),
+) -> Sample:
+    """The sample, read into books that are as empty afterwards as before: the next profile may have them."""
     with path.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     is_archive = path.name.endswith(archives.SUFFIX)
@@ -82,8 +107,8 @@ def read_sample(path: Path, name: str, profile: Profile, billing_date: date, key
     relative = f"{path.name}/{member}" if member else path.name
     file = FileToRead(1, path, relative, 0, 1, sha256, member)
     context = ReadContext(billing_date, EARLIEST, auto_create=True, books_welcome=False, metadata_keys=keys)
-    with duckdb.connect() as con:
-        _empty_books(con)
+    con.begin()
+    try:
         result = read_posting(con, [(file, Source(name, profile.kind, "*", profile))], context)
         if result.unreadable:
             raise result.unreadable[1]
@@ -92,16 +117,9 @@ def read_sample(path: Path, name: str, profile: Profile, billing_date: date, key
         )
         names = [column[0] for column in found.description or ()]
         records = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-    counts: dict[str, int] = {}
-    for record in records:
-        counts[record["disposition"]] = counts.get(record["disposition"], 0) + 1
-    return Sample(name, profile.kind, records, dict(sorted(counts.items())))
-
-
-def _empty_books(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute("SET TimeZone = 'UTC'")
-    for script in (*sql_names("migrations"), *sql_names("views")):
-        con.execute(sql_text(script))
+    finally:
+        con.rollback()
+    return Sample(name, profile.kind, records, dict(sorted(Counter(row["disposition"] for row in records).items())))
 
 
 def configured_profile(path: Path, root: Path, config: BooksConfig) -> str | None:
@@ -124,7 +142,8 @@ def best_profile(path: Path, books_folder: Path | None, billing_date: date) -> l
     profiles = {name: load_profile(name, books_folder) for name in names}
     if path.name.endswith(archives.SUFFIX):
         profiles = {name: profile for name, profile in profiles.items() if profile.member is not None}
-    samples = [read_sample(path, name, profile, billing_date) for name, profile in profiles.items()]
+    with _empty_books() as con:
+        samples = [_read(con, path, name, profile, billing_date) for name, profile in profiles.items()]
     kinds = list(SHOWN)
     readable = [item for item in samples if item.understood]
     return sorted(readable, key=lambda item: (kinds.index(item.kind), -item.understood, -item.told))

@@ -161,3 +161,23 @@ def test_admin_refuses_what_cannot_stand(tollbook: Command) -> None:
     assert tollbook("admin", "deduct", "ada", "0", *signed).code == 2
     assert not tollbook.folder.admin_journal.exists()
     assert tollbook("admin", "block", "ada", "--reason", "fraud", env={"TOLLBOOK_ACTOR": "jo"}).code == 0
+
+
+def test_lost_price_file_stops_the_run(tollbook: Command) -> None:
+    """Where a posting ran under rates.toml, the built-in prices never take its place by themselves."""
+    rates = tollbook.root / "rates.toml"
+    text = '[[settings]]\ndefault_token_multiplier = "1.7"\n'
+    rates.write_text(text, encoding="utf-8")
+    (tollbook.root / "usage/2026-09-03.jsonl").write_text(usage_line(9, 3), encoding="utf-8")
+    tollbook.bill(NOW, LAST)
+    rates.unlink()
+    (tollbook.root / "usage/2026-09-04.jsonl").write_text(usage_line(10, 4), encoding="utf-8")
+    run = tollbook("run")
+    assert (run.code, "no such file, but posting 3 ran under one" in run.err) == (2, True)
+    assert "no such file" in tollbook("doctor").out.replace("\n", " ")
+    (kept,) = (
+        path for path in tollbook.folder.objects.rglob("*") if path.is_file() and path.read_bytes() == text.encode()
+    )
+    assert str(kept) in run.err.replace("\n", "")
+    rates.write_bytes(kept.read_bytes())
+    assert tollbook("--json", "run").document["postings"] == 1

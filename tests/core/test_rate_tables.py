@@ -19,7 +19,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "float": ('id = "a"\nmultiplier = 1.5', 'key multiplier: got 1.5 (a float); put it in quotes, multiplier = "1.5"'),
     "float inside": (
         'id = "a"\nweights = { input = "1", output = 2.5 }',
-        'key weights.output: got 2.5 (a float); put it in quotes, output = "1.5"',
+        'key weights.output: got 2.5 (a float); put it in quotes, output = "2.5"',
     ),
     "float cost": ('id = "a"\nfixed = 1.5\nper = "call"', "key fixed: got 1.5 (a float); write a whole number"),
     "seven decimals": ('id = "a"\nmultiplier = "1.0000001"', "'1.0000001' has 7 decimals; at most 6 are kept exactly"),
@@ -80,7 +80,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "rules that overlap": (
         ('id = "a"\nmultiplier = "2"\nmatch = { model = "gpt-4*" }\neffective_from = 2026-09-01\n'
         '[[rate]]\nid = "b"\nmultiplier = "3"\nmatch = { model = "gpt-?o" }\neffective_from = 2026-09-05T06:00:00Z'),
-        "rates 'a' (table 1) and 'b' (table 2) are equally specific and both hold at 2026-09-05T06:00:00Z",
+        "(table 1, model 'gpt-4*') and 'b' (table 2, model 'gpt-?o') are equally specific and both hold at 2026-09-05",
     ),
 }  # fmt: skip
 
