@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from billing_core.errors import ConfigurationError
 from billing_core.instants import utc_text
-from billing_core.provider_prices import ANY, UNITS, Period, PricedModel, Rate
+from billing_core.provider_prices import ANY, UNITS, Period, PricedModel, Rate, variant_of
 from billing_core.toml_tables import Table, read_tables
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ _PRICE_KEYS = frozenset(
         "usd",
         "size",
         "quality",
+        "service_tier",
         "default",
         "tier_start",
         "effective_from",
@@ -62,17 +63,19 @@ class _Price:
     starts: int | None
     source: str
     is_default: bool
+    variant: str
 
     @property
     def dimension(self) -> tuple[object, ...]:
-        return (self.rate.unit, self.rate.tier_start, self.rate.size, self.rate.quality)
+        return (self.variant, self.rate.unit, self.rate.tier_start, self.rate.size, self.rate.quality)
 
 
 def parse_own_prices(document: Mapping[str, object], where: str) -> OwnPrices:
     """Read `[[price]]` and `[[alias]]` tables as parsed from TOML.
 
-    A price holds from its `effective_from` (always, if left out) until the next one of the same unit, tier, size and
-    quality. Anything unknown, missing, untyped or dated twice is a ConfigurationError with `where`, table and key.
+    A price holds from its `effective_from` (always, if left out) until the next one of the same service tier, unit,
+    tier, size and quality. Anything unknown, missing, untyped or dated twice is a ConfigurationError with `where`,
+    table and key.
     """
     if unknown := sorted(document.keys() - {"price", "alias"}):
         raise ConfigurationError(f"{where}: {unknown[0]}: unknown key; expected only [[price]] and [[alias]] tables")
@@ -114,6 +117,7 @@ def _price(table: Table) -> _Price:
         table.instant("effective_from"),
         table.text("source") or table.where,
         table.flag("default", default=False),
+        variant_of(table.text("service_tier")),
     )
 
 
@@ -130,8 +134,13 @@ def _clause(name: str) -> Clause:
 
 
 def _periods(prices: Sequence[_Price]) -> Iterator[Period]:
-    """The price lists between the instants at which any price of the model starts."""
+    """The price lists of each service tier between the instants at which any price of it starts."""
     _require_distinct(prices)
+    for variant in dict.fromkeys(price.variant for price in prices):
+        yield from _periods_of(variant, [price for price in prices if price.variant == variant])
+
+
+def _periods_of(variant: str, prices: Sequence[_Price]) -> Iterator[Period]:
     starts = sorted({price.starts for price in prices}, key=lambda start: (start is not None, start or 0))
     for start, end in zip(starts, [*starts[1:], None], strict=True):
         latest: dict[tuple[object, ...], _Price] = {}
@@ -140,7 +149,7 @@ def _periods(prices: Sequence[_Price]) -> Iterator[Period]:
                 latest[price.dimension] = price
         rates = [rate for price in latest.values() for rate in _also_unnamed(price.rate, list(latest.values()))]
         source = next(iter(latest.values())).source
-        yield Period(tuple(rates), start, end, source=source)
+        yield Period(tuple(rates), start, end, variant=variant, source=source)
 
 
 def _require_distinct(prices: Sequence[_Price]) -> None:

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from billing_core.provider_names import NameBook, NamedProvider, Resolved
-from billing_core.provider_prices import Period, PricedModel, Rate, in_tier
+from billing_core.provider_prices import STANDARD, Period, PricedModel, Rate, in_tier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -88,7 +88,6 @@ class TokenCell(NamedTuple):
     when nothing prices them; the rest is what one token of a subset costs above that, so a cost is a plain sum.
     """
 
-    variant: str
     effective_from: int | None
     effective_to: int | None
     time_from: int
@@ -121,9 +120,9 @@ _SUBSETS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 """Each subset that a call's row has: what it is part of, and the units that price it, the nearest first."""
 
 
-def token_cells(priced: PricedModel) -> Iterator[TokenCell]:
-    """The token prices of a model, by period and tier."""
-    for period in priced.periods:
+def token_cells(priced: PricedModel, variant: str = STANDARD) -> Iterator[TokenCell]:
+    """The token prices of a model for requests of a variant, by period and tier."""
+    for period in priced.charged_as(variant).periods:
         starts = sorted({rate.tier_start for rate in period.rates} | {0})
         for start, end in zip(starts, [*starts[1:], None], strict=True):
             rates = {unit: rate.scaled for unit, rate in in_tier(period.rates, start + 1).items() if unit != "images"}
@@ -137,7 +136,6 @@ def _cell(period: Period, tier_from: int, tier_to: int | None, rates: Mapping[st
         base = rates.get(whole, 0)
         above[subset] = next((rates[unit] for unit in units if unit in rates), base) - base
     return TokenCell(
-        period.variant,
         period.effective_from,
         period.effective_to,
         period.time_from,
@@ -161,9 +159,9 @@ class ImageCell(NamedTuple):
     image: int
 
 
-def image_cells(priced: PricedModel) -> Iterator[ImageCell]:
-    """The image prices of a model, by period."""
-    for period in priced.periods:
+def image_cells(priced: PricedModel, variant: str = STANDARD) -> Iterator[ImageCell]:
+    """The image prices of a model for requests of a variant, by period."""
+    for period in priced.charged_as(variant).periods:
         rates: Sequence[Rate] = [rate for rate in period.rates if rate.unit == "images"]
         for rate in rates:
             yield ImageCell(period.effective_from, period.effective_to, rate.size, rate.quality, rate.scaled)

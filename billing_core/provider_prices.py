@@ -7,18 +7,19 @@ rounds, half to even.
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from itertools import combinations
-from typing import TYPE_CHECKING
+from itertools import combinations, pairwise
+from typing import TYPE_CHECKING, TypeAlias
 
 from billing_core.errors import ConfigurationError, TollbookError
 from billing_core.money import round_half_even_ratio
 from billing_core.toml_tables import content_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 SCALE_DIGITS = 24
 """One dollar is 10 to this many of the units in which prices are multiplied."""
@@ -26,9 +27,23 @@ NANO_DIGITS = 9
 DAY_SECONDS = 86_400
 STANDARD = "standard"
 """The variant of a request that asks for no other service tier or batch."""
+SERVICE_TIERS: Mapping[str, str] = {
+    "default": STANDARD,
+    "on_demand": STANDARD,
+    "on_demand_flex": "flex",
+    "on_demand_priority": "priority",
+}
+"""Providers' own words for a variant of another name, in lower case. `auto` is none: it leaves the choice open."""
 
 ANY = "*"
 """Instead of an image's size or quality: the price holds whatever it is."""
+
+
+def variant_of(service_tier: str | None) -> str:
+    """The variant that a log's word for its service tier means; a request that names none is a standard one."""
+    word = (service_tier or STANDARD).lower()
+    return SERVICE_TIERS.get(word, word)
+
 
 UNITS: Mapping[str, tuple[int, Mapping[str, str]]] = {
     "input_tokens": (1_000_000, {"direction": "input"}),
@@ -139,10 +154,72 @@ class PricedModel:
         plain = [_plain(period) for period in self.periods]
         return content_version({"provider": self.provider, "model": self.model, "prices": sorted(plain, key=str)})
 
+    def has(self, variant: str) -> bool:
+        """Whether requests of a variant have a price at some time: one that the model has no list of never has."""
+        return any(period.variant == variant for period in self.periods)
+
     def at(self, instant_us: int, variant: str = STANDARD) -> Period | None:
-        """The list in force at an instant; a variant without a list of its own is charged as the standard."""
+        """The list in force at an instant for requests of a variant.
+
+        A variant is charged as the standard while it has no list of its own, but for the time before its first one:
+        what it cost then is not known.
+        """
+        if not self.has(variant) or self._starts(variant) > instant_us:
+            return None
         found = {period.variant: period for period in self.periods if period.holds_at(instant_us)}
         return found.get(variant) or found.get(STANDARD)
+
+    def charged_as(self, variant: str) -> PricedModel:
+        """The lists that requests of a variant are charged by, as if they were all there is; no two overlap."""
+        own = [period for period in self.periods if period.variant == variant]
+        if variant == STANDARD or not own:
+            return replace(self, periods=tuple(own))
+        starts = self._starts(variant)
+        pieces = [piece for one in self.periods if one.variant == STANDARD for piece in _cut(one, own)]
+        return replace(self, periods=(*own, *(piece for piece in pieces if _begins(piece) >= starts)))
+
+    def _starts(self, variant: str) -> float:
+        """The first instant of which a price of a variant is known."""
+        return min(_begins(period) for period in self.periods if period.variant == variant)
+
+
+def _begins(period: Period) -> float:
+    return -math.inf if period.effective_from is None else period.effective_from
+
+
+def _cut(period: Period, others: Sequence[Period]) -> Iterator[Period]:
+    """The pieces of a period, by dates and hours, in which none of the others holds."""
+    days = _pieces(
+        (period.effective_from, period.effective_to), [(one.effective_from, one.effective_to) for one in others]
+    )
+    hours = _pieces((period.time_from, period.time_to), [(one.time_from, one.time_to) for one in others])
+    for begins, ends in days:
+        for first, last in hours:
+            piece = replace(period, effective_from=begins, effective_to=ends, time_from=first or 0, time_to=last or 0)
+            if not any(_covers(other, piece) for other in others):
+                yield piece
+
+
+_Span: TypeAlias = "tuple[int | None, int | None]"
+
+
+def _pieces(span: _Span, others: Sequence[_Span]) -> list[_Span]:
+    """A span cut wherever one of the others starts or ends inside it; None is without limit."""
+    begins, ends = span
+    edges = {edge for other in others for edge in other if edge is not None}
+    inside = sorted(e for e in edges if (begins is None or e > begins) and (ends is None or e < ends))
+    return list(pairwise([begins, *inside, ends]))
+
+
+def _covers(other: Period, piece: Period) -> bool:
+    """Whether a period holds all through a piece that was cut at its edges."""
+    starts_first = other.effective_from is None or (
+        piece.effective_from is not None and other.effective_from <= piece.effective_from
+    )
+    ends_last = other.effective_to is None or (
+        piece.effective_to is not None and piece.effective_to <= other.effective_to
+    )
+    return starts_first and ends_last and other.time_from <= piece.time_from and piece.time_to <= other.time_to
 
 
 def _plain(period: Period) -> list[object]:

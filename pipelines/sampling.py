@@ -34,7 +34,7 @@ SHOWN = {
         "account_id, user_id, workspace_id, project_id, content_piece_id, operation_type, provider, model, "
         "input_tokens, output_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, "
         "reasoning_tokens, audio_input_tokens, audio_output_tokens, image_input_tokens, image_output_tokens, "
-        "image_count, image_size, image_quality, success, gateway_cache_hit, cancelled, error_message, "
+        "image_count, image_size, image_quality, service_tier, success, gateway_cache_hit, cancelled, error_message, "
         "reported_billable_tokens, "
         "reported_cost_nanousd, request_metadata::VARCHAR AS request_metadata, occurred_at"
     ),

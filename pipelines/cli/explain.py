@@ -47,6 +47,7 @@ def command(
 def _show_call(page: Page, document: dict[str, Any]) -> None:
     call = document["call"]
     what = " ".join(str(call[name]) for name in ("operation_type", "provider", "model") if call[name])
+    what += f", service tier {call['service_tier']}" if call["service_tier"] else ""
     page.line(f"call {call['usage_id']}", "bold")
     page.line(f"{call['account_id']}, {instant(call['occurred_at'])}, {what}")
     _show_line(page, document["line"], call["event_key"])
@@ -79,7 +80,9 @@ def _show_price(page: Page, call: dict[str, Any], price: dict[str, Any]) -> None
     reported = call["reported_billable_tokens"]
     if reported is not None and reported != price["billable_tokens"]:
         page.line(f"  the app's own figure was {reported:,}")
-    if call["provider_cost_nanousd"] is not None:
+    if call["provider_cost_nanousd"] is None:
+        page.line("  what the provider charged is not known; finance.uncosted_calls says why")
+    else:
         page.line(f"  the provider charged {nanousd(call['provider_cost_nanousd'])}")
     if call["reported_cost_nanousd"] is not None:
         page.line(f"  the log reported a cost of {nanousd(call['reported_cost_nanousd'])}")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from billing_core.provider_prices import SERVICE_TIERS
 from billing_core.vocabulary import Disposition, Operation, Reason
 from pipelines.intake.classify_usage import MAX_TOKENS
 from pipelines.intake.profiles import USAGE_COUNTS, USAGE_TEXTS
@@ -11,7 +12,7 @@ from pipelines.intake.sqltext import case_of
 KEPT = (
     "account_id", "user_id", "workspace_id", "project_id", "content_piece_id", "provider", "model",
     "reasoning_tokens", "audio_input_tokens", "audio_output_tokens", "image_input_tokens", "image_output_tokens",
-    "image_size", "image_quality", "reported_billable_tokens", "reported_cost_nanousd", "error_message",
+    "image_size", "image_quality", "service_tier", "reported_billable_tokens", "reported_cost_nanousd", "error_message",
     "request_metadata", "occurred_at",
 )  # fmt: skip
 IGNORED = (
@@ -23,8 +24,8 @@ CONTENT = (
     "account_id", "user_id", "workspace_id", "project_id", "content_piece_id", "operation_type", "provider", "model",
     "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens",
     "reasoning_tokens", "audio_input_tokens", "audio_output_tokens", "image_input_tokens", "image_output_tokens",
-    "image_count", "image_size", "image_quality", "reported_billable_tokens", "reported_cost_nanousd", "success",
-    "error_message", "occurred_at",
+    "image_count", "image_size", "image_quality", "service_tier", "reported_billable_tokens", "reported_cost_nanousd",
+    "success", "error_message", "occurred_at",
 )  # fmt: skip
 """What makes two records of one key the same event: the columns that the books keep, but request_metadata, which
 depends on the configuration of the day."""
@@ -55,13 +56,16 @@ def finalised_sql(relation: str, *, auto_create: bool, has_required: bool = True
     reason = _reason(auto_create=auto_create, has_required=has_required)
     final = f"SELECT * REPLACE (coalesce(reason, {reason}) AS reason) FROM ({totals})"
     ignored = ", ".join(f"'{reason}'" for reason in IGNORED)
-    zero = [f"coalesce({column}, 0) AS {column}" if column in _COUNTS else column for column in KEPT]
+    tiers = [(f"lower(service_tier) = '{word}'", f"'{tier}'") for word, tier in SERVICE_TIERS.items()]
+    kept = {column: f"coalesce({column}, 0) AS {column}" for column in _COUNTS}
+    kept["service_tier"] = f"{case_of(tiers, 'lower(service_tier)')} AS service_tier"
+    chosen = [kept.get(column, column) for column in KEPT]
     return (
         f"SELECT {', '.join(IDENTITY)}, CASE WHEN is_blank THEN '{Disposition.BLANK}' WHEN reason IN ({ignored}) THEN "
         f"'{Disposition.IGNORED}' WHEN reason IS NOT NULL THEN '{Disposition.QUARANTINED}' ELSE "
         f"'{Disposition.ACCEPTED}' END "
         f"AS disposition, reason, {_detail(has_required=has_required)} AS detail, false AS supersedes, "
-        f"{', '.join(zero)}, operation_type, "
+        f"{', '.join(chosen)}, operation_type, "
         "total_in AS input_tokens, total_out AS output_tokens, total_in + total_out AS total_tokens, "
         "cr AS cache_read_tokens, "
         "w5 AS cache_write_5m_tokens, w1 AS cache_write_1h_tokens, coalesce(image_count, 0) AS "

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 USAGE_TEXTS = (
     "user_id", "workspace_id", "project_id", "content_piece_id", "provider", "model", "image_size", "image_quality",
+    "service_tier",
 )  # fmt: skip
 USAGE_COUNTS = (
     "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_5m_tokens",

@@ -7,14 +7,13 @@ are enough to recompute any cost without the price files.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from billing_core.provider_price_book import image_cells, token_cells
-from billing_core.provider_prices import STANDARD
 from pipelines.warehouse.script import rows, run_script
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     import duckdb
 
@@ -22,19 +21,20 @@ if TYPE_CHECKING:
     from billing_core.provider_prices import PricedModel
 
 _NAMES = """
-SELECT DISTINCT provider, model, cost_kind(total_tokens, image_count)
+SELECT DISTINCT provider, model, cost_kind(total_tokens, image_count), coalesce(service_tier, 'standard')
 FROM classified_usage WHERE disposition = 'accepted'
 """
 
 
 def price_usage(connection: duckdb.DuckDBPyConnection, book: ProviderPriceBook, posting_id: int) -> None:
     """Look up every model of ``classified_usage`` and make the view ``costed_usage`` of its rows with their cost."""
-    names = [(provider, model, kind) for provider, model, kind in connection.execute(_NAMES).fetchall()]
-    found = {name: book.find(*name) for name in names}
+    called = [((provider, model, kind), tier) for provider, model, kind, tier in connection.execute(_NAMES).fetchall()]
+    found = {name: book.find(*name) for name, _ in called}
     priced = {name: one.priced for name, one in found.items() if one.priced is not None}
+    lists = [_List(*name, tier, priced[name]) for name, tier in called if name in priced]
     cells = {
-        "token_cells": json.dumps(list(_token_cells(priced))),
-        "image_cells": json.dumps(list(_image_cells(priced))),
+        "token_cells": json.dumps([cell for one in lists if one.kind == "tokens" for cell in _token_cells(one)]),
+        "image_cells": json.dumps([cell for one in lists if one.kind == "images" for cell in _image_cells(one)]),
     }
     run_script(connection, "posting/03_costed_usage.sql", cells)
     kept = {
@@ -45,32 +45,37 @@ def price_usage(connection: duckdb.DuckDBPyConnection, book: ProviderPriceBook, 
     run_script(connection, "posting/03_kept_prices.sql", kept)
 
 
-def _token_cells(priced: Mapping[tuple[str | None, str | None, Kind], PricedModel]) -> Iterator[dict[str, Any]]:
-    for (provider, model, kind), prices in priced.items():
-        for cell in token_cells(prices) if kind == "tokens" else ():
-            if cell.variant == STANDARD:
-                rates = {key: _whole(value) for key, value in cell._asdict().items()}
-                yield {
-                    **rates,
-                    "provider": provider,
-                    "model": model,
-                    "day_second_from": cell.time_from,
-                    "day_second_to": cell.time_to,
-                }
+class _List(NamedTuple):
+    """Which price list the calls of a model have, as logged: model and tier."""
+
+    provider: str | None
+    model: str | None
+    kind: Kind
+    service_tier: str
+    priced: PricedModel
+
+    @property
+    def named(self) -> dict[str, str | None]:
+        """What a call is joined by."""
+        return {"provider": self.provider, "model": self.model, "service_tier": self.service_tier}
 
 
-def _image_cells(priced: Mapping[tuple[str | None, str | None, Kind], PricedModel]) -> Iterator[dict[str, Any]]:
-    for (provider, model, kind), prices in priced.items():
-        for cell in image_cells(prices) if kind == "images" else ():
-            yield {
-                "provider": provider,
-                "model": model,
-                "effective_from": cell.effective_from,
-                "effective_to": cell.effective_to,
-                "image_size": cell.size,
-                "image_quality": cell.quality,
-                "image": str(cell.image),
-            }
+def _token_cells(one: _List) -> Iterator[dict[str, Any]]:
+    for cell in token_cells(one.priced, one.service_tier):
+        rates = {key: _whole(value) for key, value in cell._asdict().items()}
+        yield {**rates, **one.named, "day_second_from": cell.time_from, "day_second_to": cell.time_to}
+
+
+def _image_cells(one: _List) -> Iterator[dict[str, Any]]:
+    for cell in image_cells(one.priced, one.service_tier):
+        yield {
+            **one.named,
+            "effective_from": cell.effective_from,
+            "effective_to": cell.effective_to,
+            "image_size": cell.size,
+            "image_quality": cell.quality,
+            "image": str(cell.image),
+        }
 
 
 def _whole(value: object) -> object:

@@ -14,10 +14,9 @@ _EVENT = (
     "usage_id event_key account_id user_id workspace_id project_id content_piece_id operation_type provider model "
     "input_tokens output_tokens total_tokens cache_read_tokens cache_write_5m_tokens cache_write_1h_tokens "
     "reasoning_tokens audio_input_tokens audio_output_tokens image_input_tokens image_output_tokens image_count "
-    "image_size image_quality billable_tokens charge_type multiplier fixed_cost rate_id rate_version settings_version "
-    "reported_billable_tokens reported_cost_nanousd provider_cost_nanousd success gateway_cache_hit cancelled "
-    "error_message request_metadata "
-    "occurred_at recorded_at posting_id file_id line_no record_no billing_date"
+    "image_size image_quality service_tier billable_tokens charge_type multiplier fixed_cost rate_id rate_version "
+    "settings_version reported_billable_tokens reported_cost_nanousd provider_cost_nanousd success gateway_cache_hit "
+    "cancelled error_message request_metadata occurred_at recorded_at posting_id file_id line_no record_no billing_date"
 )
 
 HASHED_COLUMNS: Mapping[int, Mapping[str, str]] = {

@@ -29,6 +29,15 @@ def test_a_price_holds_until_the_next_of_its_kind() -> None:
     assert {rate.unit: rate.usd for rate in second.rates} == {"input_tokens": "0.05", "output_tokens": "0.04"}
 
 
+def test_a_service_tier_has_a_list_of_its_own() -> None:
+    """By the provider's word or the table's, in any case; what states none is the standard one."""
+    text = PRICE.replace("usd", 'unit = "input_tokens"\nusd')
+    (model,) = parsed(text + text.replace("0.04", "0.02") + 'service_tier = "ON_DEMAND_FLEX"\n').models
+    assert {period.variant: period.rates[0].usd for period in model.periods} == {"standard": "0.04", "flex": "0.02"}
+    with pytest.raises(ConfigurationError, match=r"table 2, key usd: .*table 1 prices the same always"):
+        parsed(text + text + 'service_tier = "default"\n')
+
+
 def test_the_default_size_is_that_of_calls_which_name_none() -> None:
     """The row marked as default is priced again for calls without size or quality."""
     sized = PRICE + 'size = "1024x1024"\nquality = "standard"\n'

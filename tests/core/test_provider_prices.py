@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from billing_core.errors import ConfigurationError
 from billing_core.provider_prices import (
@@ -113,7 +115,7 @@ def test_images_are_priced_by_size_and_quality_as_logged() -> None:
 
 
 def test_the_list_in_force_is_that_of_the_date_and_the_hour() -> None:
-    """From its first microsecond until before its last; an unknown kind of request is charged as the standard."""
+    """From its first microsecond until before its last; a kind of request that no list is for has no price."""
     old, new = listed(input_tokens="3").rates, listed(input_tokens="1").rates
     model = PricedModel(
         "p",
@@ -132,4 +134,41 @@ def test_the_list_in_force_is_that_of_the_date_and_the_hour() -> None:
 
     assert [price_at(10 * 24 * HOUR + step) for step in (-1, 0, 6 * HOUR - 1, 6 * HOUR)] == ["3", "1", "1", "3"]
     assert price_at(0, "batch") == "1"
-    assert price_at(0, "express") == "3"
+    assert price_at(0, "express") is None
+
+
+_EDGES = st.sampled_from([None, 0, 1, 2, 3])
+
+
+@st.composite
+def _periods(draw: st.DrawFn, variant: str) -> Period:
+    begins, ends = draw(_EDGES), draw(_EDGES)
+    if begins is not None and ends is not None and ends <= begins:
+        begins, ends = None, begins
+    first, last = draw(st.sampled_from([(0, 2), (0, 1), (1, 2)]))
+    starts, stops = (None if edge is None else edge * 24 * HOUR for edge in (begins, ends))
+    price = listed(input_tokens=str(draw(st.integers(1, 9)))).rates
+    return Period(price, starts, stops, first * 43_200, last * 43_200, variant)
+
+
+@given(st.lists(_periods("standard"), max_size=3), st.lists(_periods("batch"), max_size=3), st.integers(-1, 7))
+def test_the_lists_of_a_tier_are_those_in_force_one_by_one(
+    plain: list[Period], batch: list[Period], half_day: int
+) -> None:
+    """Laid out for a join, without overlap: the list of the tier where it has one, the standard one elsewhere."""
+    model = PricedModel("p", "m", (*without_overlap(plain), *without_overlap(batch)))
+    instant = half_day * 12 * HOUR
+    for variant in ("standard", "batch", "flex"):
+        found = [period for period in model.charged_as(variant).periods if period.holds_at(instant)]
+        wanted = model.at(instant, variant)
+        assert [period.rates for period in found] == ([wanted.rates] if wanted else [])
+
+
+def without_overlap(periods: list[Period]) -> list[Period]:
+    """Those that hold at no instant at which one before them does."""
+    kept: list[Period] = []
+    for period in periods:
+        places = [at for at in (n * 12 * HOUR for n in range(-4, 12)) if period.holds_at(at)]
+        if places and not any(one.holds_at(at) for one in kept for at in places):
+            kept.append(period)
+    return kept

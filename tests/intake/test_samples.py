@@ -65,6 +65,55 @@ def read_sample(world: World, folder: Path, name: str) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=False)) for row in rows]
 
 
+TIERS = {
+    "openai_chat_completions": {"standard": 3},
+    "openai_responses": {"standard": 4},
+    "anthropic_messages": {"standard": 5},
+}
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if load_profile(name, None).kind == "usage"])
+def test_a_service_tier_is_what_a_sample_says_and_never_guessed(world: World, name: str) -> None:
+    """The provider's `default` is the standard tier; a line that says nothing of it has none."""
+    read_sample(world, HERE, name)
+    found = world.rows("SELECT service_tier, count(*) FROM classified_usage WHERE service_tier IS NOT NULL GROUP BY 1")
+    assert dict(found) == TIERS.get(name, {})
+
+
+STATED: dict[str, tuple[list[str | int], Any, str]] = {
+    "openai_chat_completions": (["response", "service_tier"], "flex", "flex"),
+    "openai_responses": (["service_tier"], "batch", "batch"),
+    "anthropic_messages": (["response", "usage", "service_tier"], "priority", "priority"),
+    "gemini_generate_content": (["response", "usageMetadata", "trafficType"], "ON_DEMAND_PRIORITY", "priority"),
+    "litellm_standard_logging": (["model_parameters", "service_tier"], "auto", "auto"),
+    "litellm_spendlogs": (["metadata", "usage_object", "service_tier"], "Scale", "scale"),
+    "cloudevents_openmeter": (["data", "service_tier"], "flex", "flex"),
+    "otlp_genai_spans": (
+        ["resourceSpans", 0, "scopeSpans", 0, "spans", 0, "attributes", 0],
+        {"key": "openai.response.service_tier", "value": {"stringValue": "default"}},
+        "standard",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_each_format_says_its_tier_in_its_own_place(world: World, name: str) -> None:
+    """In lower case, by the one word there is for it; a word that nobody knows stays what it is."""
+    path, word, tier = STATED[name]
+    record = json.loads((HERE / f"{name}.jsonl").read_text("utf-8").splitlines()[0])
+    place = record
+    for key in path[:-1]:
+        place = place.setdefault(key, {}) if isinstance(place, dict) else place[key]
+    if isinstance(place, list):
+        place.append(word)
+    else:
+        place[path[-1]] = word
+    world.context = replace(world.context, billing_date=date(2026, 3, 18), start=date(2026, 3, 1))
+    world.add("usage.jsonl", json.dumps(record).encode(), load_profile(name, None), name)
+    world.read()
+    assert world.rows("SELECT service_tier FROM classified_usage ORDER BY row_id LIMIT 1") == [(tier,)]
+
+
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parent.name)
 @pytest.mark.parametrize("name", FORMATS)
 def test_usage_samples_become_what_is_expected(world: World, folder: Path, name: str) -> None:

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from billing_core.instants import epoch_us
-from billing_core.provider_prices import PriceRefusedError, price_images, price_tokens
+from billing_core.provider_prices import PriceRefusedError, price_images, price_tokens, variant_of
 from pipelines.prices.book import release_book
 from pipelines.warehouse.connection import prepare
 from pipelines.warehouse.costing import price_usage
@@ -25,6 +25,7 @@ ROWS = 8_000
 MODELS = [
     ("openai", "gpt-4o"),
     ("openai", "gpt-5.6-sol"),
+    ("openai", "gpt-6.1-terra"),
     ("openai", "gpt-realtime"),
     ("anthropic", "claude-sonnet-4-5"),
     ("google", "gemini-2.5-pro"),
@@ -72,6 +73,7 @@ def drawn(dice: random.Random, row_id: int) -> dict[str, Any]:
         "image_count": dice.choice([0, 0, 1, 3, 10**6]), "success": dice.random() < 0.9,
         "image_size": dice.choice([None, "1024x1024", "1792X1024", "1x1"]),
         "image_quality": dice.choice([None, "standard", "HD"]), "gateway_cache_hit": dice.random() < 0.05,
+        "service_tier": dice.choice([None, None, "standard", "batch", "flex", "priority", "fast", "scale"]),
     }  # fmt: skip
 
 
@@ -81,7 +83,7 @@ def expected(call: dict[str, Any]) -> int | None:
         return 0
     by_images = not call["total_tokens"] and call["image_count"]
     priced = release_book().find(call["provider"], call["model"], "images" if by_images else "tokens").priced
-    period = priced.at(epoch_us(call["occurred_at"])) if priced else None
+    period = priced.at(epoch_us(call["occurred_at"]), variant_of(call["service_tier"])) if priced else None
     if period is None:
         return None
     words = {name: call[name].lower() if call[name] else None for name in ("image_size", "image_quality")}
@@ -107,7 +109,7 @@ def counts(call: dict[str, Any]) -> dict[str, int]:
 
 
 def test_the_posting_computes_what_the_core_defines(session: duckdb.DuckDBPyConnection) -> None:
-    """Tiers, hours, dates, parts, images and refusals; counts up to the largest that intake accepts."""
+    """Service tiers, tiers, hours, dates, parts, images and refusals; counts up to the largest that intake accepts."""
     dice = random.Random(4)
     calls = [drawn(dice, number) for number in range(1, ROWS + 1)]
     session.register("drawn", pl.DataFrame(calls, infer_schema_length=None))
@@ -118,4 +120,5 @@ def test_the_posting_computes_what_the_core_defines(session: duckdb.DuckDBPyConn
     assert len(found) == ROWS
     differing = [(calls[row - 1], found[row], cost) for row, cost in wanted.items() if found[row] != cost]
     assert differing == []
-    assert sum(cost is not None for cost in wanted.values()) > ROWS // 3
+    assert sum(cost is not None for cost in wanted.values()) > ROWS // 4
+    assert sum(wanted[call["row_id"]] is not None for call in calls if call["service_tier"] == "batch") > ROWS // 100

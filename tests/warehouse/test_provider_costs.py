@@ -40,6 +40,26 @@ def test_calls_are_priced_by_their_tokens_and_images(books: LedgerBooks) -> None
     ]
 
 
+def test_a_call_is_priced_by_the_list_of_its_service_tier(books: LedgerBooks) -> None:
+    """Batch is half; default, on demand and no word are the standard list; a tier without one has no cost."""
+    tiers = {"none": None, "batch": "Batch", "default": "default", "on demand": "ON_DEMAND", "scale": "scale"}
+    for number, (name, tier) in enumerate(tiers.items()):
+        books.call(f"e{number}", 1, 1000, model="gpt-6.1-terra", output_tokens=100, service_tier=tier, project_id=name)
+    books.call("e9", 1, 1000, model="gpt-4o", service_tier="batch", project_id="batch before its first price")
+    books.bill(1)
+    standard = 1000 * 1000 + 100 * 5000
+    assert costs(books) == {
+        "none": standard, "batch": standard // 2, "default": standard, "on demand": standard, "scale": None,
+        "batch before its first price": None,
+    }  # fmt: skip
+    assert books.rows("SELECT model, reason FROM finance.uncosted_calls ORDER BY ALL") == [
+        ("gpt-4o", "no_price_at_that_time"), ("gpt-6.1-terra", "no_price_for_tier"),
+    ]  # fmt: skip
+    assert books.rows("SELECT DISTINCT service_tier FROM books.token_usage ORDER BY ALL NULLS FIRST") == [
+        (None,), ("batch",), ("scale",), ("standard",),
+    ]  # fmt: skip
+
+
 def test_a_failed_call_costs_its_tokens_and_nothing_without_any(books: LedgerBooks) -> None:
     """The provider charges for what it computed before it failed, whoever pays for it."""
     books.call("e1", 1, 1000, success=False, project_id="partial")
@@ -73,6 +93,12 @@ OWN = """\
 [[price]]
 provider = "acme"
 model = "large"
+service_tier = "Batch"
+unit = "input_tokens"
+usd = "1"
+[[price]]
+provider = "acme"
+model = "large"
 unit = "input_tokens"
 usd = "2"
 [[price]]
@@ -95,9 +121,11 @@ def test_own_prices_and_names_hold_from_their_first_microsecond(books: LedgerBoo
     own = {"provider": "acme", "model": "large"}
     books.call("e1", 1, 10, **own, occurred_at="2026-09-01T23:59:59.999999Z", project_id="before")
     books.call("e2", 2, 10, **own, occurred_at="2026-09-02T00:00:00Z", project_id="from")
+    books.call("e4", 2, 10, **own, service_tier="batch", project_id="batch")
+    books.call("e5", 2, 10, **own, service_tier="flex", project_id="flex")
     books.call("e3", 2, 10, provider="azure", model="our-deployment", project_id="deployment")
     books.bill(2)
-    assert costs(books) == {"before": 20_000, "from": 30_000, "deployment": 25_000}
+    assert costs(books) == {"before": 20_000, "from": 30_000, "deployment": 25_000, "batch": 10_000, "flex": None}
 
 
 def test_new_prices_change_nothing_posted_and_a_rebuild_finds_the_old_ones(books: LedgerBooks) -> None:

@@ -7,7 +7,7 @@ CREATE OR REPLACE TEMP TABLE classified_usage (
     input_tokens BIGINT, output_tokens BIGINT, total_tokens BIGINT, cache_read_tokens BIGINT,
     cache_write_5m_tokens BIGINT, cache_write_1h_tokens BIGINT, reasoning_tokens BIGINT,
     audio_input_tokens BIGINT, audio_output_tokens BIGINT, image_input_tokens BIGINT, image_output_tokens BIGINT,
-    image_count BIGINT, image_size VARCHAR, image_quality VARCHAR,
+    image_count BIGINT, image_size VARCHAR, image_quality VARCHAR, service_tier VARCHAR,
     reported_billable_tokens BIGINT, reported_cost_nanousd BIGINT,
     success BOOLEAN, gateway_cache_hit BOOLEAN, cancelled BOOLEAN, error_message VARCHAR, request_metadata JSON,
     occurred_at TIMESTAMPTZ, retried BOOLEAN
@@ -22,7 +22,7 @@ CREATE OR REPLACE TEMP TABLE pending_versions (
     input_tokens BIGINT, output_tokens BIGINT, cache_read_tokens BIGINT, cache_write_tokens BIGINT,
     cache_write_5m_tokens BIGINT, cache_write_1h_tokens BIGINT, reasoning_tokens BIGINT,
     audio_input_tokens BIGINT, audio_output_tokens BIGINT, image_input_tokens BIGINT, image_output_tokens BIGINT,
-    image_count BIGINT, image_size VARCHAR, image_quality VARCHAR,
+    image_count BIGINT, image_size VARCHAR, image_quality VARCHAR, service_tier VARCHAR,
     reported_billable_tokens BIGINT, reported_cost_nanousd BIGINT,
     success BOOLEAN, gateway_cache_hit BOOLEAN, cancelled BOOLEAN, error_message VARCHAR, request_metadata JSON,
     occurred_at TIMESTAMPTZ, input_convention VARCHAR, output_convention VARCHAR, writes_in_all BOOLEAN,

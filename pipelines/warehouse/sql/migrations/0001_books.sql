@@ -202,6 +202,7 @@ CREATE TABLE books.token_usage (
     image_count BIGINT NOT NULL,
     image_size VARCHAR,
     image_quality VARCHAR,
+    service_tier VARCHAR,
     billable_tokens BIGINT,
     charge_type VARCHAR CHECK (charge_type IN ('multiplier', 'fixed', 'weighted', 'tiered')),
     multiplier DECIMAL(12, 6),

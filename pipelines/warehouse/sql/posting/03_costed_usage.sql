@@ -1,11 +1,12 @@
--- The price lists of the models in this posting, one row per period and tier of a model as logged: no two rows of a
--- model hold for the same call. Numbers come as digits: beyond 64 bits JSON numbers would be read as doubles.
+-- The price lists of the models in this posting, one row per period and tier of a model and service tier as logged: no
+-- two rows hold for the same call. Numbers come as digits: beyond 64 bits JSON numbers would be read as doubles.
 CREATE OR REPLACE TEMP TABLE token_prices AS
-SELECT provider, model, coalesce(make_timestamptz(effective_from), '-infinity') AS effective_from,
+SELECT provider, model, service_tier, coalesce(make_timestamptz(effective_from), '-infinity') AS effective_from,
     coalesce(make_timestamptz(effective_to), 'infinity') AS effective_to, day_second_from, day_second_to,
     tier_from, coalesce(tier_to, 9223372036854775807) AS tier_to, request, input, cache_read, cache_write_5m,
     cache_write_1h, audio_input, image_input, output, reasoning, audio_output, image_output
-FROM (SELECT unnest(from_json($token_cells, '[{"provider": "VARCHAR", "model": "VARCHAR", "effective_from": "BIGINT",
+FROM (SELECT unnest(from_json($token_cells, '[{"provider": "VARCHAR", "model": "VARCHAR",
+    "service_tier": "VARCHAR", "effective_from": "BIGINT",
     "effective_to": "BIGINT", "day_second_from": "BIGINT", "day_second_to": "BIGINT", "tier_from": "BIGINT",
     "tier_to": "BIGINT", "request": "HUGEINT", "input": "HUGEINT", "cache_read": "HUGEINT",
     "cache_write_5m": "HUGEINT", "cache_write_1h": "HUGEINT", "audio_input": "HUGEINT", "image_input": "HUGEINT",
@@ -13,9 +14,10 @@ FROM (SELECT unnest(from_json($token_cells, '[{"provider": "VARCHAR", "model": "
     max_depth := 2));
 
 CREATE OR REPLACE TEMP TABLE image_prices AS
-SELECT provider, model, coalesce(make_timestamptz(effective_from), '-infinity') AS effective_from,
+SELECT provider, model, service_tier, coalesce(make_timestamptz(effective_from), '-infinity') AS effective_from,
     coalesce(make_timestamptz(effective_to), 'infinity') AS effective_to, image_size, image_quality, image
-FROM (SELECT unnest(from_json($image_cells, '[{"provider": "VARCHAR", "model": "VARCHAR", "effective_from": "BIGINT",
+FROM (SELECT unnest(from_json($image_cells, '[{"provider": "VARCHAR", "model": "VARCHAR",
+    "service_tier": "VARCHAR", "effective_from": "BIGINT",
     "effective_to": "BIGINT", "image_size": "VARCHAR", "image_quality": "VARCHAR", "image": "HUGEINT"}]'),
     max_depth := 2));
 
@@ -64,12 +66,14 @@ WITH priced AS (
     FROM classified_usage AS usage
     LEFT JOIN token_prices AS token
         ON token.provider IS NOT DISTINCT FROM usage.provider AND token.model = usage.model
+        AND token.service_tier = coalesce(usage.service_tier, 'standard')
         AND usage.occurred_at >= token.effective_from AND usage.occurred_at < token.effective_to
         AND day_second(usage.occurred_at) >= token.day_second_from
         AND day_second(usage.occurred_at) < token.day_second_to
         AND usage.input_tokens > token.tier_from AND usage.input_tokens <= token.tier_to
     LEFT JOIN image_prices AS image
         ON image.provider IS NOT DISTINCT FROM usage.provider AND image.model = usage.model
+        AND image.service_tier = coalesce(usage.service_tier, 'standard')
         AND usage.occurred_at >= image.effective_from AND usage.occurred_at < image.effective_to
         AND (image.image_size = '*' OR image.image_size IS NOT DISTINCT FROM lower(usage.image_size))
         AND (image.image_quality = '*' OR image.image_quality IS NOT DISTINCT FROM lower(usage.image_quality))

@@ -1,13 +1,15 @@
 -- Calls whose cost at their provider is not known, by model and why: unknown is never zero.
 CREATE OR REPLACE VIEW finance.uncosted_calls AS
 WITH looked_up AS (
-    SELECT provider, model, kind, reason, posting_id,
+    SELECT provider, model, kind, price_version, reason, posting_id,
         lead(posting_id) OVER (PARTITION BY provider, model, kind ORDER BY posting_id) AS next_posting_id
     FROM books.provider_models
 ), uncosted AS (
     SELECT usage.*,
         CASE
             WHEN looked_up.reason IS NOT NULL THEN looked_up.reason
+            WHEN usage.service_tier <> 'standard' AND (looked_up.price_version, usage.service_tier) NOT IN
+                (SELECT (price_version, variant) FROM books.provider_prices) THEN 'no_price_for_tier'
             WHEN usage.input_tokens < usage.cache_read_tokens + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
                     + usage.audio_input_tokens + usage.image_input_tokens
                 OR usage.output_tokens < usage.reasoning_tokens + usage.audio_output_tokens + usage.image_output_tokens

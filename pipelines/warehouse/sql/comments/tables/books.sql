@@ -183,6 +183,7 @@ COMMENT ON COLUMN books.token_usage.image_output_tokens IS 'Image tokens of the 
 COMMENT ON COLUMN books.token_usage.image_count IS 'Images delivered.';
 COMMENT ON COLUMN books.token_usage.image_size IS 'Size of the images, as logged.';
 COMMENT ON COLUMN books.token_usage.image_quality IS 'Quality of the images, as logged.';
+COMMENT ON COLUMN books.token_usage.service_tier IS 'Service tier in lower case: standard, batch, flex, priority or another word of the log; NULL where it says none.';
 COMMENT ON COLUMN books.token_usage.billable_tokens IS 'Tokens charged for the call; 0 is free, NULL is held until a rule prices it.';
 COMMENT ON COLUMN books.token_usage.charge_type IS 'How the charge was computed: multiplier, fixed, weighted or tiered; NULL for a free call.';
 COMMENT ON COLUMN books.token_usage.multiplier IS 'Factor on total_tokens that was in force; NULL if none was used.';
@@ -233,6 +234,7 @@ COMMENT ON COLUMN books.usage_revisions.image_output_tokens IS 'Image tokens of 
 COMMENT ON COLUMN books.usage_revisions.image_count IS 'Images delivered.';
 COMMENT ON COLUMN books.usage_revisions.image_size IS 'Size of the images, as logged.';
 COMMENT ON COLUMN books.usage_revisions.image_quality IS 'Quality of the images, as logged.';
+COMMENT ON COLUMN books.usage_revisions.service_tier IS 'Service tier in lower case: standard, batch, flex, priority or another word of the log; NULL where it says none.';
 COMMENT ON COLUMN books.usage_revisions.billable_tokens IS 'Tokens charged for the call; 0 is free, NULL is held until a rule prices it.';
 COMMENT ON COLUMN books.usage_revisions.charge_type IS 'How the charge was computed: multiplier, fixed, weighted or tiered; NULL for a free call.';
 COMMENT ON COLUMN books.usage_revisions.multiplier IS 'Factor on total_tokens that was in force; NULL if none was used.';

@@ -25,6 +25,7 @@ COMMENT ON COLUMN books.usage_current.image_output_tokens IS 'Image tokens of th
 COMMENT ON COLUMN books.usage_current.image_count IS 'Images delivered.';
 COMMENT ON COLUMN books.usage_current.image_size IS 'Size of the images, as logged.';
 COMMENT ON COLUMN books.usage_current.image_quality IS 'Quality of the images, as logged.';
+COMMENT ON COLUMN books.usage_current.service_tier IS 'Service tier in lower case: standard, batch, flex, priority or another word of the log; NULL where it says none.';
 COMMENT ON COLUMN books.usage_current.billable_tokens IS 'Tokens charged for the call; 0 is free, NULL is held until a rule prices it.';
 COMMENT ON COLUMN books.usage_current.charge_type IS 'How the charge was computed: multiplier, fixed, weighted or tiered; NULL for a free call.';
 COMMENT ON COLUMN books.usage_current.multiplier IS 'Factor on total_tokens that was in force; NULL if none was used.';

@@ -3,7 +3,7 @@
 COMMENT ON VIEW finance.uncosted_calls IS 'Calls whose cost at their provider is not known, by model and why; their cost is NULL, never 0.';
 COMMENT ON COLUMN finance.uncosted_calls.provider IS 'Provider, as logged.';
 COMMENT ON COLUMN finance.uncosted_calls.model IS 'Model, as logged.';
-COMMENT ON COLUMN finance.uncosted_calls.reason IS 'Why: no_model, unknown_provider, unknown_model, no_token_price, no_image_price, no_price_at_that_time, no_price_for_size, overlapping_counts.';
+COMMENT ON COLUMN finance.uncosted_calls.reason IS 'Why: no_model, unknown_provider, unknown_model, no_token_price, no_image_price, no_price_at_that_time, no_price_for_size, no_price_for_tier, overlapping_counts.';
 COMMENT ON COLUMN finance.uncosted_calls.calls IS 'Calls.';
 COMMENT ON COLUMN finance.uncosted_calls.input_tokens IS 'Input tokens of these calls.';
 COMMENT ON COLUMN finance.uncosted_calls.output_tokens IS 'Output tokens of these calls.';
