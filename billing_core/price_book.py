@@ -44,7 +44,8 @@ class RateRule:
     """A rule behind a `rate_id`, as it stood in one version: enough to recompute a row from tables alone.
 
     Times are epoch microseconds, None without limit. `match`, `charge` and `integers` hold JSON values only, decimals
-    as text. `effective_to` is None for a rule that its book does not end.
+    as text; an operation that a rule states is a text, those that follow from its charge are a list. `effective_to` is
+    None for a rule that its book does not end.
     """
 
     rate_id: str
@@ -102,7 +103,7 @@ def _row(rule: Rule) -> RateRule:
         rule.rate_version,
         rule.effective_from,
         rule.effective_to,
-        match={**rule.match.stated(), "operation": list(rule.operations)},
+        match={"operation": list(rule.operations)} | rule.match.stated(),
         charge=rule.charge.document(),
         integers=rule.charge.integers(),
     )

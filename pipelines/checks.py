@@ -14,8 +14,7 @@ from pipelines.assets.publishing import PUBLISHED
 from pipelines.assets.tables import TOKEN_ACCOUNTS, TOKEN_TRANSACTIONS, TOKEN_USAGE, USAGE_FILES
 from pipelines.metadata import NO_POSTING, markdown_table, preview
 from pipelines.resources import BooksResource
-from pipelines.warehouse.checks import checks, failing_rows
-from pipelines.warehouse.sql import sql_names
+from pipelines.warehouse.checks import checks, delta_texts, failing_rows
 
 ASSET_OF_CHECK = {
     "line_conservation": USAGE_FILES,
@@ -34,8 +33,7 @@ ASSET_OF_CHECK = {
 
 def delta_checks() -> dict[str, dg.AssetKey]:
     """The checks that each posting evaluates, with the asset that each concerns."""
-    names = [path.rsplit("/", 1)[1].removesuffix(".sql").split("_", 1)[1] for path in sql_names("deltas")]
-    return {name: ASSET_OF_CHECK.get(name, TOKEN_TRANSACTIONS) for name in names}
+    return {name: ASSET_OF_CHECK.get(name, TOKEN_TRANSACTIONS) for name in delta_texts()}
 
 
 def delta_specs() -> list[dg.AssetCheckSpec]:

@@ -23,7 +23,6 @@ from pipelines.verification import Outcome
 from pipelines.warehouse import checks as warehouse_checks
 from pipelines.warehouse.connection import open_warehouse
 from pipelines.warehouse.migrations import migrate
-from pipelines.warehouse.sql import sql_names
 from pipelines.warehouse.views import create_views
 
 if TYPE_CHECKING:
@@ -149,7 +148,7 @@ def test_every_check_is_explained_and_marked_rightly() -> None:
     rows = {row[0].strip("`"): row for row in _rows(_text("checks.md"))}
     names = {check.name for check in warehouse_checks.checks()}
     assert {name for name in rows if re.fullmatch("[a-z_]+", name)} == names | OUTER
-    deltas = {path.rsplit("/", 1)[1].removesuffix(".sql").split("_", 1)[1] for path in sql_names("deltas")}
+    deltas = warehouse_checks.delta_texts().keys()
     assert {name for name in names if rows[name][2] == "yes"} == deltas
 
 

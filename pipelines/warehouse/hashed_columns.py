@@ -70,6 +70,7 @@ HASHED_COLUMNS: Mapping[int, Mapping[str, str]] = {
             "seq entry_id occurred_at actor action account_id token_amount reason entry_hash change posting_id"
         ),
         "books.rates": ("rate_id rate_version book_sha256 effective_from match charge integers posting_id"),
+        "books.rate_states": "rate_id rate_version effective_to is_in_file posting_id",
         "books.tier_positions": "usage_id account_id rate_id period position tokens posting_id",
         "books.usage_versions": "event_key version posting_id",
         "finance.lot_allocations": (

@@ -61,6 +61,7 @@ SEALED: tuple[Sealed, ...] = (
     ),
     Sealed("audit.admin_actions", "seq"),
     Sealed("books.rates", "rate_id, rate_version, book_sha256"),
+    Sealed("books.rate_states", "rate_id, rate_version"),
     Sealed("books.tier_positions", "account_id, rate_id, period, position, usage_id"),
     Sealed("books.usage_versions", "event_key, version"),
 )
@@ -89,6 +90,7 @@ HISTORY: Mapping[str, str] = {
     "books.provider_prices": "price_version, unit, tier_start, image_size, image_quality, variant, effective_from,"
     " day_second_from",
     "books.rates": "rate_id, rate_version, book_sha256",
+    "books.rate_states": "posting_id, rate_id, rate_version",
     "books.system_settings": "settings_version, effective_from",
     "books.tier_positions": "account_id, rate_id, period, position, usage_id",
     "books.token_accounts": "account_id",

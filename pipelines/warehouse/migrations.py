@@ -33,6 +33,7 @@ APPEND_ONLY = (
     "books.tier_positions",
     "books.provider_models",
     "books.provider_prices",
+    "books.rate_states",
     "books.token_transactions",
     "books.token_usage",
     "books.usage_revisions",

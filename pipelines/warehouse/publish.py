@@ -40,6 +40,7 @@ GROWING = (
     "books.tier_positions",
     "books.provider_models",
     "books.provider_prices",
+    "books.rate_states",
     "books.token_transactions",
     "books.token_usage",
     "books.usage_revisions",

@@ -23,6 +23,10 @@ SELECT $rate_id AS rate_id, $rate_version AS rate_version, $book_sha256 AS book_
     make_timestamptz($effective_from) AS effective_from, make_timestamptz($effective_to) AS effective_to,
     $match::JSON AS match, $charge::JSON AS charge, $integers::JSON AS integers, $posting_id AS posting_id
 """
+_STATE = """
+INSERT INTO books.rate_states
+SELECT unnest($rate_ids), unnest($rate_versions), make_timestamptz(unnest($ends)), unnest($in_file), $posting_id
+"""
 _CLOSE = """
 UPDATE books.rates SET effective_to = make_timestamptz($effective_to), superseded_by = $superseded_by
 WHERE rate_id = $rate_id AND rate_version = $rate_version
@@ -39,17 +43,33 @@ def keep_rates(
 ) -> bool:
     """Bring books.rates up to the rules of `book`; returns whether one is new or holds again."""
     kept, wanted = _kept(connection), _wanted(book)
+    states: dict[tuple[str, str], tuple[int | None, bool]] = {}
     for key, state in kept.items():
         rule = wanted.get(key)
         if rule is None and state.superseded_by is None:
             ends = recorded_us if state.effective_to is None else state.effective_to
             _close(connection, key, ends, _successor(wanted, key[0]))
+            states[key] = (state.effective_to, False)
         elif rule is not None and state != (rule.effective_to, None):
             _close(connection, key, rule.effective_to, None)
+            states[key] = (rule.effective_to, True)
     for key, rule in wanted.items():
         if key not in kept:
             connection.execute(_KEEP, {**_row(rule), "book_sha256": book_sha256, "posting_id": posting_id})
+            states[key] = (rule.effective_to, True)
+    _keep_states(connection, states, posting_id)
     return _is_news(kept, wanted)
+
+
+def _keep_states(
+    connection: duckdb.DuckDBPyConnection, states: Mapping[tuple[str, str], tuple[int | None, bool]], posting_id: int
+) -> None:
+    """What the file says of the rules of which it says something else than before."""
+    if not states:
+        return
+    named = {"rate_ids": [key[0] for key in states], "rate_versions": [key[1] for key in states]}
+    said = {"ends": [end for end, _ in states.values()], "in_file": [stands for _, stands in states.values()]}
+    connection.execute(_STATE, {**named, **said, "posting_id": posting_id})
 
 
 def has_new_rules(connection: duckdb.DuckDBPyConnection, book: PriceBook) -> bool:

@@ -11,10 +11,9 @@ import pytest
 from billing_core.errors import CheckFailedError
 from pipelines.billing import publish_books
 from pipelines.verification import verify_books
-from pipelines.warehouse.checks import checks
+from pipelines.warehouse.checks import checks, delta_texts
 from pipelines.warehouse.connection import prepare
 from pipelines.warehouse.hashes import history_hash
-from pipelines.warehouse.sql import sql_names, sql_text
 from tests.warehouse.ledger_books import LedgerBooks, at
 
 if TYPE_CHECKING:
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
 RATES = (
     "[[settings]]\nnew_user_bonus_tokens = 50\n"
     '[[settings]]\neffective_from = 2026-09-05\nnew_user_bonus_tokens = 50\ndefault_token_multiplier = "2"\n'
+    '[[rate]]\nid = "cyd"\nmatch = { account = "cyd" }\nmultiplier = "1.5"\n'
+    '[[rate]]\nid = "cyds-chats"\nmatch = { account = "cyd", operation = "chat" }\nmultiplier = "1.5"\n'
+    '[[rate]]\nid = "team"\nmatch = { workspace = "w", plan = "pro" }\nmultiplier = "1.5"\n'
 )
 ALWAYS = {"block_hashes", "published_copy"}
 """A row that was changed is not what was sealed, nor what was published."""
@@ -158,6 +160,23 @@ DEFECTS: dict[str, tuple[str, set[str], set[str]]] = {
         "UPDATE books.system_settings SET default_token_multiplier = 1 WHERE effective_from IS NULL",
         {"recomputed_price", "dated_versions"}, {"published_copy"},
     ),
+    "a call is charged by a wider rule of the same price": (
+        (f"UPDATE {USAGE} SET rate_id = 'cyd', rate_version = wide.rate_version FROM books.rates AS wide"
+            " WHERE wide.rate_id = 'cyd' AND token_usage.rate_id = 'cyds-chats'"),
+        {"narrowest_rule"}, ALWAYS,
+    ),
+    "the plan was another": (
+        "UPDATE books.account_versions SET plan = 'free' WHERE account_id = 'bob'",
+        {"narrowest_rule", "block_hashes"}, ALWAYS,
+    ),
+    "the workspace was another": (
+        "UPDATE books.account_versions SET workspace_id = 'v' WHERE account_id = 'bob'",
+        {"narrowest_rule", "block_hashes"}, {*ALWAYS, "accounts_as_stated"},
+    ),
+    "the file did not hold the rule": (
+        "UPDATE books.rate_states SET is_in_file = false WHERE rate_id = 'team'",
+        {"narrowest_rule", "block_hashes"}, ALWAYS,
+    ),
     "settings leave a gap": (
         "UPDATE books.system_settings SET effective_to = effective_to - INTERVAL 1 DAY WHERE effective_to IS NOT NULL",
         {"settings_cover_time"}, {"published_copy", "recomputed_price"},
@@ -280,8 +299,9 @@ DEFECTS: dict[str, tuple[str, set[str], set[str]]] = {
 def posted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three accounts with every kind of row, billed over six dates and published."""
     books = LedgerBooks(tmp_path_factory.mktemp("posted") / "books", rates=RATES)
-    for name in ("ada", "bob", "cyd"):
+    for name in ("ada", "cyd"):
         books.account(name)
+    books.account("bob", workspace_id="w", plan="pro")
     books.credit("p", "purchase", 1000, 1, amount_cents=1000, currency="usd")
     books.credit("gift", "bonus", 60, 1, expires_at=at(3))
     books.call("e1", 2, 100)
@@ -367,6 +387,7 @@ PLANTED: dict[str, str] = {
     "lots": f"DELETE FROM {MOVES} {MINE}",
     "signs": f"UPDATE {LEDGER} SET amount_cents = 5 {MY_CALLS}",
     "recomputed_price": f"UPDATE {USAGE} SET total_tokens = total_tokens + 10, input_tokens = input_tokens + 10 {MINE}",
+    "narrowest_rule": "UPDATE books.account_versions SET plan = 'free' WHERE account_id = 'bob'",
     "settings_cover_time": "UPDATE books.system_settings SET effective_to = NULL",
     "welcome_once": (
         f"UPDATE {LEDGER} SET transaction_type = 'bonus', token_amount = -token_amount,"
@@ -394,20 +415,17 @@ GROUP BY head.account_id
 
 def test_every_delta_has_a_planted_row() -> None:
     """No delta form goes without."""
-    assert {path.rsplit("/", 1)[1].removesuffix(".sql").split("_", 1)[1] for path in sql_names("deltas")} == set(
-        PLANTED
-    )
+    assert delta_texts().keys() == PLANTED.keys()
 
 
 @pytest.mark.parametrize("name", PLANTED)
 def test_delta_form_finds_the_planted_row(books: LedgerBooks, name: str) -> None:
     """Run over the last posting as if it had just written the row, the delta names it; the sound posting passes."""
-    path = next(path for path in sql_names("deltas") if path.endswith(f"_{name}.sql"))
-    assert _delta(books, path, None) == 0
-    assert _delta(books, path, PLANTED[name]) > 0
+    assert _delta(books, name, None) == 0
+    assert _delta(books, name, PLANTED[name]) > 0
 
 
-def _delta(books: LedgerBooks, path: str, plant: str | None) -> int:
+def _delta(books: LedgerBooks, name: str, plant: str | None) -> int:
     """Failing rows of a delta over the last posting, after a planted statement."""
     if plant:
         attack(books.folder.database, plant)
@@ -415,7 +433,7 @@ def _delta(books: LedgerBooks, path: str, plant: str | None) -> int:
         prepare(connection, books.folder.database.parent / "tmp", "500MB", None)
         last = connection.execute("SELECT max(posting_id) FROM audit.postings").fetchall()[0][0]
         connection.execute(BEFORE_THE_LAST)
-        query = sql_text(path)
+        query = delta_texts()[name]
         given = {"posting_id": last} if "$posting_id" in query else None
         return len(connection.execute(query, given).fetchall())
 

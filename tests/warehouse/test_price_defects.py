@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
+from pipelines.warehouse.checks import delta_texts
 from pipelines.warehouse.connection import prepare
-from pipelines.warehouse.sql import sql_text
 from tests.warehouse.ledger_books import LedgerBooks, at
 from tests.warehouse.test_price_rules import EVERY_KIND, bill_october
 
@@ -47,7 +47,25 @@ DEFECTS = {
     "tiers: a true-up goes too far":
         "UPDATE books.usage_revisions SET billable_tokens = 0, multiplier = 0 WHERE revision_reason = 'trued_up'",
 }  # fmt: skip
-GUARDED = (USAGE, "books.usage_revisions", "books.rates", "books.tier_positions")
+WRONG_RULES = {
+    "a wider one: that of the settings":
+        f"UPDATE {USAGE} SET rate_id = 'default_multiplier', rate_version = settings_version, multiplier = 1.5,"
+        " billable_tokens = 150 WHERE rate_id = 'twice'",
+    "of another plan": "UPDATE books.account_versions SET plan = 'free' WHERE account_id = 'bob'",
+    "of the plan, which came later": "UPDATE books.account_versions SET posting_id = 9 WHERE account_id = 'bob'",
+    "of a plan that the account had": "UPDATE books.account_versions SET plan = 'block' WHERE account_id = 'cyd'",
+    "of another account": f"UPDATE {USAGE} SET account_id = 'cyd' WHERE rate_id = 'twice'",
+    "ended by then": "UPDATE books.rate_states SET effective_to = TIMESTAMPTZ '2026-09-02 00:00:00+00'",
+    "not in the file by then": "UPDATE books.rate_states SET is_in_file = false WHERE rate_id = 'blocks'",
+    "not known by then": "UPDATE books.rate_states SET posting_id = 9 WHERE rate_id = 'hd'",
+    "none, though one names the model":
+        f"UPDATE {USAGE} SET rate_id = NULL, rate_version = NULL, charge_type = NULL, fixed_cost = NULL,"
+        " billable_tokens = NULL WHERE rate_id = 'hd'",
+}  # fmt: skip
+GUARDED = (
+    USAGE, "books.usage_revisions", "books.rates", "books.rate_states", "books.tier_positions",
+    "books.account_versions",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +85,7 @@ def posted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPy
     books.call("i", 2, 0, image_quality="HD", image_size="1024x1024", **image)
     books.call("j", 2, 0, image_quality="standard", **image)
     books.call("d", 2, 100)
+    books.call("c", 2, 100, account_id="cyd")
     for event, model, hour in (("g1", "g-1", 1), ("g2", "g-1", 2), ("v1", "v-1", 1), ("v2", "v-1", 2)):
         books.call(event, 2, 70, model=model, occurred_at=at(2, hour))
     books.bill(2)
@@ -82,10 +101,10 @@ def posted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPy
         yield connection
 
 
-def failing(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+def failing(connection: duckdb.DuckDBPyConnection, check: str = "recomputed_price") -> tuple[int, int]:
     """Rows that the full form finds, and the delta forms of all postings together."""
-    (full,) = connection.execute("SELECT count(*) FROM checks.recomputed_price").fetchall()[0]
-    delta = sql_text("deltas/07_recomputed_price.sql")
+    (full,) = connection.execute(f"SELECT count(*) FROM checks.{check}").fetchall()[0]
+    delta = delta_texts()[check]
     postings = connection.execute("SELECT posting_id FROM audit.postings").fetchall()
     return full, sum(len(connection.execute(delta, {"posting_id": number}).fetchall()) for (number,) in postings)
 
@@ -96,16 +115,31 @@ def test_every_kind_is_there_and_sound(posted: duckdb.DuckDBPyConnection) -> Non
     assert set(KINDS) <= found
     assert posted.execute("SELECT count(*) FROM books.usage_revisions").fetchall() == [(1,)]
     assert failing(posted) == (0, 0)
+    assert failing(posted, "narrowest_rule") == (0, 0)
 
 
 @pytest.mark.parametrize("name", DEFECTS)
 def test_defect_turns_both_forms_red(posted: duckdb.DuckDBPyConnection, name: str) -> None:
     """Whatever part of a price is not what its rule says."""
-    posted.execute("BEGIN")
+    assert min(failing_with(posted, DEFECTS[name], "recomputed_price")) > 0
+
+
+@pytest.mark.parametrize("name", WRONG_RULES)
+def test_a_call_of_a_wrong_rule_turns_both_forms_red(posted: duckdb.DuckDBPyConnection, name: str) -> None:
+    """By whatever of the rule, the call or its account the narrowest one was another."""
+    assert min(failing_with(posted, WRONG_RULES[name], "narrowest_rule")) > 0
+
+
+def test_the_right_price_of_a_wrong_rule_is_found_by_the_rule_alone(posted: duckdb.DuckDBPyConnection) -> None:
+    """The figure is what the named rule says, so only the rule itself is wrong."""
+    assert failing_with(posted, WRONG_RULES["a wider one: that of the settings"], "recomputed_price") == (0, 0)
+
+
+def failing_with(connection: duckdb.DuckDBPyConnection, statement: str, check: str) -> tuple[int, int]:
+    """The rows that both forms find after a statement, which is taken back."""
+    connection.execute("BEGIN")
     try:
-        posted.execute(DEFECTS[name])
-        full, delta = failing(posted)
+        connection.execute(statement)
+        return failing(connection, check)
     finally:
-        posted.execute("ROLLBACK")
-    assert full > 0
-    assert delta > 0
+        connection.execute("ROLLBACK")

@@ -12,7 +12,8 @@ WITH terms AS (
     SELECT rate_id, rate_version, effective_from AS rule_from,
         match ->> '$.account' AS for_account, lower(match ->> '$.provider') AS for_provider,
         lower(match ->> '$.image_size') AS for_size, lower(match ->> '$.image_quality') AS for_quality,
-        from_json(match -> '$.operation', '["VARCHAR"]') AS for_operations, match ->> '$.image_family' AS for_family,
+        CASE WHEN json_type(match, '$.operation') = 'VARCHAR' THEN [match ->> '$.operation']
+            ELSE from_json(match -> '$.operation', '["VARCHAR"]') END AS for_operations, match ->> '$.image_family' AS for_family,
         lower(match ->> '$.model') AS for_model,
         replace(replace(regexp_escape(for_model), '\*', '.*'), '\?', '.') AS model_pattern,
         charge ->> '$.per' AS per, (charge ->> '$.fixed')::HUGEINT AS fixed,
@@ -56,8 +57,8 @@ WITH terms AS (
     )
     WINDOW own AS (PARTITION BY rate_id, rate_version ORDER BY tier_no)
 ), readings AS (
-    SELECT *, 0 AS revision_no, NULL AS revision_reason FROM books.token_usage
-    UNION ALL BY NAME SELECT * FROM books.usage_revisions
+    SELECT *, 0 AS revision_no, NULL AS revision_reason FROM books.token_usage --delta WHERE posting_id = $posting_id
+    UNION ALL BY NAME SELECT * FROM books.usage_revisions --delta WHERE posting_id = $posting_id
 ), volume_places AS (
     SELECT place.* FROM books.tier_positions AS place
     SEMI JOIN (
@@ -157,7 +158,7 @@ WITH terms AS (
             WHEN fixed IS NOT NULL THEN fixed * CASE per WHEN 'image' THEN image_count ELSE 1 END
             ELSE ((weighed * 1000000)::HUGEINT + 999999) // 1000000
         END AS expected_tokens,
-        -- What the rule says it is for. Whose plan or workspace it was then is proved by what was known then, not here.
+        -- What the rule says it is for. That no narrower one was, and whose call it was, is another check's.
         coalesce(
             list_contains(for_operations, operation_type)
             AND (rule_from IS NULL OR occurred_at >= rule_from)
@@ -188,6 +189,8 @@ SELECT usage_id, account_id, NULL, rate_id || ' ' || period, tokens, NULL, posit
 FROM (
     SELECT *, coalesce(lag(position + tokens) OVER month, 0) AS expected_position
     FROM books.tier_positions AS place
+    --delta SEMI JOIN (SELECT DISTINCT account_id, rate_id, period FROM books.tier_positions WHERE posting_id = $posting_id) AS mine
+    --delta USING (account_id, rate_id, period)
     WINDOW month AS (PARTITION BY account_id, rate_id, period ORDER BY position, tokens, posting_id, usage_id)
 )
 WHERE position <> expected_position

@@ -15,6 +15,7 @@ WITH rows_now AS (
         WHERE disposition <> 'accepted' OR previous_disposition IS NOT NULL GROUP BY posting_id
     UNION ALL SELECT posting_id, 'audit.admin_actions', count(*) FROM audit.admin_actions GROUP BY posting_id
     UNION ALL SELECT posting_id, 'books.rates', count(*) FROM books.rates GROUP BY posting_id
+    UNION ALL SELECT posting_id, 'books.rate_states', count(*) FROM books.rate_states GROUP BY posting_id
     UNION ALL SELECT posting_id, 'books.tier_positions', count(*) FROM books.tier_positions GROUP BY posting_id
     UNION ALL SELECT posting_id, 'books.usage_versions', count(*) FROM books.usage_versions GROUP BY posting_id
 ), sealed AS (

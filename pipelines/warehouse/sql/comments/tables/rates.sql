@@ -1,5 +1,11 @@
 COMMENT ON COLUMN books.rates.integers IS 'The whole numbers that the charge is computed with, as JSON: parts per million, tokens per unit, tiers.';
 COMMENT ON COLUMN books.rates.superseded_by IS 'Version now in force in its place, or withdrawn; NULL while the rates file holds this one.';
+COMMENT ON TABLE books.rate_states IS 'What the rates file said of each rule, posting by posting where that changed: which rules a posting knew.';
+COMMENT ON COLUMN books.rate_states.rate_id IS 'Rule; see books.rates.';
+COMMENT ON COLUMN books.rate_states.rate_version IS 'Version of the rule; see books.rates.';
+COMMENT ON COLUMN books.rate_states.effective_to IS 'UTC instant at which the rule no longer holds, as the file said then; NULL without end.';
+COMMENT ON COLUMN books.rate_states.is_in_file IS 'Whether the file held the rule from this posting on; false: it was gone.';
+COMMENT ON COLUMN books.rate_states.posting_id IS 'Number of the posting that found it so: 1, 2, 3 ... without gaps.';
 COMMENT ON TABLE books.tier_positions IS 'Where each tiered call stands among the tokens of its account''s month under its rule.';
 COMMENT ON COLUMN books.tier_positions.usage_id IS 'Call; see books.token_usage.';
 COMMENT ON COLUMN books.tier_positions.account_id IS 'Account whose month it is.';

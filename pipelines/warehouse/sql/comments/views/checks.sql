@@ -116,3 +116,15 @@ COMMENT ON COLUMN checks.credits_posted.posted_tokens IS 'Tokens of the ledger r
 COMMENT ON VIEW checks.welcome_once IS 'At most one welcome bonus per account. Lists what breaks this; empty is a pass.';
 COMMENT ON COLUMN checks.welcome_once.account_id IS 'Account that is charged or credited.';
 COMMENT ON COLUMN checks.welcome_once.welcome_rows IS 'Welcome bonuses of the account.';
+
+COMMENT ON VIEW checks.narrowest_rule IS 'Every call was charged by the narrowest rule of the rates file that its posting knew, that held when it happened and was meant for it. Lists what breaks this; empty is a pass.';
+COMMENT ON COLUMN checks.narrowest_rule.usage_id IS 'Call; see books.token_usage.';
+COMMENT ON COLUMN checks.narrowest_rule.account_id IS 'Account that is charged or credited.';
+COMMENT ON COLUMN checks.narrowest_rule.workspace_id IS 'Workspace of the account when the call happened, as known at its posting; NULL where no rule asks for it.';
+COMMENT ON COLUMN checks.narrowest_rule.plan IS 'Plan of the account when the call happened, as known at its posting; NULL where no rule asks for it.';
+COMMENT ON COLUMN checks.narrowest_rule.operation_type IS 'What the call did: generation, refinement, repurpose, chat, image or prompt.';
+COMMENT ON COLUMN checks.narrowest_rule.model IS 'Model, as logged.';
+COMMENT ON COLUMN checks.narrowest_rule.occurred_at IS 'UTC instant at which it happened, to the microsecond.';
+COMMENT ON COLUMN checks.narrowest_rule.rate_id IS 'Rule that charged it; NULL if none did.';
+COMMENT ON COLUMN checks.narrowest_rule.narrower_rate_id IS 'Narrower rule that should have; NULL where its own rule did not hold for it.';
+COMMENT ON COLUMN checks.narrowest_rule.defect IS 'What is wrong.';
