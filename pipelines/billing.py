@@ -36,7 +36,7 @@ from pipelines.release import code_version
 from pipelines.warehouse.connection import open_warehouse, readable
 from pipelines.warehouse.files import known_files, not_yet_posted, without_changed
 from pipelines.warehouse.migrations import migrate
-from pipelines.warehouse.posting import ChangedInputError, PostingInputs, PostingSummary, post
+from pipelines.warehouse.posting import ChangedInputError, PostingInputs, PostingSummary, post, tier_month
 from pipelines.warehouse.publish import publish
 from pipelines.warehouse.quarantine import drop_expired
 from pipelines.warehouse.rate_versions import has_new_rules
@@ -339,13 +339,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _has_other_news(books: OpenBooks, billing_date: date) -> bool:
-    """Whether credits, admin entries, welcome bonuses or expiring lots come due, or a new rule prices held calls."""
+    """Whether credits, admin entries, welcomes, expiring lots or true-ups come due, or a rule prices held calls."""
     last = books.last_date()
-    horizon, previous = end_of(billing_date), end_of(last) if last else _EPOCH
     unread = [entry for entry in books.admin.read() if entry.seq > _admin_mark(books)]
-    if any(datetime.fromisoformat(entry.at) < horizon for entry in unread):
+    if any(datetime.fromisoformat(entry.at) < end_of(billing_date) for entry in unread):
         return True
-    if comes_due(books.connection, previous, horizon):
+    if comes_due(books.connection, last, billing_date, books.config.books.timezone):
         return True
     if last is None:
         return False
@@ -357,10 +356,18 @@ def end_of(day: date) -> datetime:
     return datetime.combine(day + timedelta(days=1), time(), UTC)
 
 
-def comes_due(connection: duckdb.DuckDBPyConnection, previous: datetime, horizon: datetime) -> bool:
-    """Whether credits, welcome bonuses or the ends of lots fall between two instants, in live or published books."""
-    found = scalar(connection, sql_text("posting/other_news.sql"), {"horizon": horizon, "previous_horizon": previous})
-    return found > 0
+def comes_due(connection: duckdb.DuckDBPyConnection, last: date | None, day: date, timezone: str) -> bool:
+    """Whether anything falls due after the last billing date and by a day, in live or published books.
+
+    Credits, welcome bonuses, the ends of lots, and the true-up of a month under volume tiers that is over by then.
+    """
+    span = {"horizon": end_of(day), "previous_horizon": end_of(last) if last else _EPOCH}
+    if scalar(connection, sql_text("posting/other_news.sql"), span) > 0:
+        return True
+    if last is None or tier_month(last, timezone) == tier_month(day, timezone):
+        return False
+    months = {"previous_tier_month": tier_month(last, timezone), "tier_month": tier_month(day, timezone)}
+    return scalar(connection, sql_text("posting/true_ups_due.sql"), months) > 0
 
 
 def _admin_mark(books: OpenBooks) -> int:

@@ -20,6 +20,7 @@ ASSET_OF_CHECK = {
     "line_conservation": USAGE_FILES,
     "one_row_per_event": TOKEN_USAGE,
     "recomputed_price": TOKEN_USAGE,
+    "narrowest_rule": TOKEN_USAGE,
     "settings_cover_time": TOKEN_USAGE,
     "running_balance": TOKEN_TRANSACTIONS,
     "signs": TOKEN_TRANSACTIONS,

@@ -14,8 +14,7 @@ import duckdb
 from billing_core.errors import TollbookError
 from pipelines.billing import comes_due, end_of
 from pipelines.books.config import has_overrides
-from pipelines.warehouse.sql import sql_names
-from pipelines.warehouse.views import views_stand
+from pipelines.current_copy import is_current
 from reports.published import open_published, publication
 
 if TYPE_CHECKING:
@@ -34,7 +33,9 @@ def is_idle(folder: BooksFolder, config: BooksConfig, outlook: Outlook, through:
         return False
     if any(outlook.billing_date(file) <= through for file in outlook.files):
         return False
-    return _is_fresh(folder, config, outlook, through) and _stands_at_last(folder, outlook, through)
+    return _is_fresh(folder, config, outlook, through) and _stands_at_last(
+        folder, outlook, through, config.books.timezone
+    )
 
 
 def _is_fresh(folder: BooksFolder, config: BooksConfig, outlook: Outlook, through: date) -> bool:
@@ -54,16 +55,14 @@ def _read_by_a_run(folder: BooksFolder, config: BooksConfig) -> Iterator[Path]:
     yield from (path for path in folder.root.glob(config.stripe.path) if path.is_file())
 
 
-def _stands_at_last(folder: BooksFolder, outlook: Outlook, through: date) -> bool:
+def _stands_at_last(folder: BooksFolder, outlook: Outlook, through: date, timezone: str) -> bool:
     """Whether the copy is this version's, at the journal's last posting, and nothing falls due through the date."""
     try:
         with open_published(folder.published) as connection:
             state = publication(connection)
-            if (state.head, state.schema_version) != (outlook.head, len(sql_names("migrations"))):
-                return False
-            if not views_stand(connection):
+            if state.head != outlook.head or not is_current(connection):
                 return False
             last = outlook.last_date
-            return last is not None and not comes_due(connection, end_of(last), end_of(through))
+            return last is not None and not comes_due(connection, last, through, timezone)
     except (TollbookError, duckdb.Error):
         return False

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from billing_core.globs import is_glob, matches
 from billing_core.instants import epoch_us, utc_text
 from billing_core.price_book import rate_rules
-from pipelines.simulate.affected import affected_calls
+from pipelines.current_copy import is_current
 from reports.published import open_published
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ def price_notices(folder: BooksFolder, prices: PriceBook, timezone: str, now: da
     if not folder.published.is_file():
         return []
     with open_published(folder.published) as reader:
+        if not is_current(reader):
+            return []  # made by another version: the run that wants to know brings it to this one
         return [*_changed(reader, prices, timezone), *_idle_patterns(reader, prices, now)]
 
 
@@ -86,6 +88,8 @@ def _changed(reader: duckdb.DuckDBPyConnection, prices: PriceBook, timezone: str
     ends = [v._replace(starts=v.ends, ends=None) for v in moved if v.ends is not None and v.ends <= posted and not back]
     touched = [*gone, *back, *ends]
     if touched:
+        from pipelines.simulate.affected import affected_calls  # noqa: PLC0415 Polars, which most runs need not
+
         first = min(touched, key=lambda version: (version.starts is not None, version.starts or 0))
         found = affected_calls(reader, prices, first.starts or 0, timezone)
         yield (

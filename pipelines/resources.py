@@ -55,6 +55,11 @@ class Observer:
     now: Callable[[], datetime] = clock.now
     summaries: list[PostingSummary] = field(default_factory=list)
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether someone is told: a command, which says for itself what the rates file means."""
+        return self.on_date is not _nobody
+
     def date_done(self, day: date, summary: PostingSummary | None) -> None:
         """Note a finished date and pass it on."""
         if summary is not None:

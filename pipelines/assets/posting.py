@@ -13,9 +13,10 @@ from pydantic import Field
 from billing_core.errors import CheckFailedError
 from pipelines.assets.publishing import PUBLISHED, publication
 from pipelines.assets.tables import TABLES, table_specs
-from pipelines.billing import bill_range
+from pipelines.billing import OpenBooks, bill_range
 from pipelines.checks import delta_specs, failed_results, passed_results
 from pipelines.metadata import Metadata, input_figures, nothing_new, partition_rows, posting_metadata
+from pipelines.price_notices import price_notices
 from pipelines.resources import BooksResource, Observer
 from pipelines.warehouse.posting import PostingSummary
 
@@ -96,6 +97,8 @@ def posting_assets(dates: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
                 done.note(day, summary)
                 observer.date_done(day, summary)
 
+            for notice in [] if observer.is_watched else _notices(opened):
+                context.log.warning(notice)
             try:
                 bill_range(opened, first, through, bare=config.include_undated, on_date=on_date)
             except CheckFailedError as error:
@@ -113,6 +116,11 @@ def posting_assets(dates: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
                 context.log_event(dg.AssetMaterialization(PUBLISHED, metadata=publication(opened)))
 
     return posting
+
+
+def _notices(opened: OpenBooks) -> list[str]:
+    """What the rates file means for what is posted, as of the published copy."""
+    return price_notices(opened.folder, opened.prices, opened.config.books.timezone, opened.now())
 
 
 def _results(context: dg.AssetExecutionContext, done: DatesDone) -> Iterator[dg.MaterializeResult[None]]:

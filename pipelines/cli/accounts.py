@@ -68,12 +68,13 @@ def list_accounts(
     limit: Annotated[int, typer.Option("--limit", min=0, help="How many; 0 for all.")] = 50,
 ) -> None:
     """List accounts with their balances."""
-    from reports.published import open_published, table
+    from pipelines.current_copy import open_current
+    from reports.published import table
 
     if status not in {None, "active", "suspended", "blocked"}:
         raise ConfigurationError(f"--status: got {status!r}, expected active, suspended or blocked")
     invocation = of(context)
-    with open_published(invocation.folder().published) as reader:
+    with open_current(invocation.folder().published) as reader:
         rows = table(reader, _LIST + _ORDERS[sort], {"status": status})
     shown = rows[:limit] if limit else rows
 
@@ -103,11 +104,12 @@ def show(
     last: Annotated[int, typer.Option("--last", min=1, help="How many ledger rows.")] = 10,
 ) -> None:
     """Show one account: its figures, its open lots, its last ledger rows."""
-    from reports.published import open_published, table
+    from pipelines.current_copy import open_current
+    from reports.published import table
 
     invocation = of(context)
     by_account = {"account": account}
-    with open_published(invocation.folder().published) as reader:
+    with open_current(invocation.folder().published) as reader:
         found = table(reader, _ACCOUNT, by_account)
         if not found:
             raise ConfigurationError(

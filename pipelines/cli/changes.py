@@ -49,12 +49,12 @@ def require_future(
 
     Raises ConfigurationError for any posted call, unless a change of their past is `allowed`.
     """
+    from pipelines.current_copy import open_current
     from pipelines.simulate.affected import affected_calls
-    from reports.published import open_published
 
     if not folder.published.is_file():
         return None
-    with open_published(folder.published) as reader:
+    with open_current(folder.published) as reader:
         if not reader.execute(_POSTED_SINCE, {"start": start}).fetchall()[0][0]:
             return None
         affected = affected_calls(reader, prices, start, config.books.timezone)
@@ -86,21 +86,22 @@ def _to_restate(affected: Affected) -> str:
 
 def purchases_since(folder: BooksFolder, package_id: str, start: int) -> int:
     """How many posted purchases of a package happened at or after an instant in epoch microseconds."""
-    from reports.published import open_published
+    from pipelines.current_copy import open_current
 
     if not folder.published.is_file():
         return 0
-    with open_published(folder.published) as reader:
+    with open_current(folder.published) as reader:
         return int(reader.execute(_SOLD_SINCE, {"package": package_id, "start": start}).fetchall()[0][0])
 
 
 def superseded_settings(folder: BooksFolder, current: Collection[str]) -> list[dict[str, Any]]:
     """Versions that the books hold and the file no longer does, with the calls billed under each."""
-    from reports.published import open_published, table
+    from pipelines.current_copy import open_current
+    from reports.published import table
 
     if not folder.published.is_file():
         return []
-    with open_published(folder.published) as reader:
+    with open_current(folder.published) as reader:
         return [row for row in table(reader, _SUPERSEDED, {}) if row["settings_version"] not in current]
 
 

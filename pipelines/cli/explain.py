@@ -32,13 +32,13 @@ def command(
 
     Reads the published copy. The raw line is shown if its file still holds the bytes that were read.
     """
+    from pipelines.current_copy import open_current
     from pipelines.explain.evidence import explain
     from pipelines.explain.identify import identify
-    from reports.published import open_published
 
     invocation = of(context)
     folder = invocation.folder()
-    with open_published(folder.published) as reader:
+    with open_current(folder.published) as reader:
         document = explain(reader, folder, identify(reader, ids))
     show = {"usage": _show_call, "transaction": _show_transaction, "held": _show_held}[document["kind"]]
     invocation.output.result(document, lambda page: show(page, document))

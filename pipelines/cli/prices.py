@@ -33,10 +33,11 @@ _NAMED = 10
 @group.command("list")
 def list_used(context: typer.Context) -> None:
     """List the models of posted calls and whose prices they have; those without one come first."""
-    from reports.published import open_published, table
+    from pipelines.current_copy import open_current
+    from reports.published import table
 
     invocation = of(context)
-    with open_published(invocation.folder().published) as reader:
+    with open_current(invocation.folder().published) as reader:
         rows = table(reader, _USED, {})
 
     def render(page: Page) -> None:

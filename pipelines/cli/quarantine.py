@@ -148,11 +148,12 @@ def _open_records(
     folder: BooksFolder, reason: str | None = None, path: str | None = None, line: int | None = None
 ) -> list[dict[str, Any]]:
     """What is held back now, by file and line."""
-    from reports.published import open_published, table
+    from pipelines.current_copy import open_current
+    from reports.published import table
 
     if line is not None and path is None:
         raise ConfigurationError("--line: also name the file, with --file")
-    with open_published(folder.published) as reader:
+    with open_current(folder.published) as reader:
         return table(reader, _OPEN, {"reason": reason, "path": path, "line": line})
 
 

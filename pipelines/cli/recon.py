@@ -50,11 +50,12 @@ def list_breaks(
     limit: Annotated[int, typer.Option("--limit", min=0, help="How many; 0 for all.")] = 50,
 ) -> None:
     """List the breaks of the last reconciliation, gravest first."""
-    from reports.published import open_published, table
+    from pipelines.current_copy import open_current
+    from reports.published import table
 
     invocation = of(context)
     given = {"code": code, "severity": severity.value if severity else None, "state": state, "period": period}
-    with open_published(invocation.folder().published) as reader:
+    with open_current(invocation.folder().published) as reader:
         rows = table(reader, _LIST, given)
     shown = rows[:limit] if limit else rows
 
@@ -97,11 +98,11 @@ def list_breaks(
 @group.command()
 def show(context: typer.Context, name: Break) -> None:
     """Show a break: both sides, what settles it, and the entry that `recon post` would book."""
+    from pipelines.current_copy import open_current
     from pipelines.recon_case import details, find_break, proposed
-    from reports.published import open_published
 
     invocation = of(context)
-    with open_published(invocation.folder().published) as reader:
+    with open_current(invocation.folder().published) as reader:
         found = find_break(reader, name)
         sides = details(reader, found)
         try:
@@ -153,15 +154,15 @@ def post(
     """Book the proposed entry of a break; the next run posts it. A break is booked once."""
     from pipelines.books.admin_journal import AdminJournal
     from pipelines.books.lock import hold_books
+    from pipelines.current_copy import open_current
     from pipelines.recon_case import find_break, proposed
-    from reports.published import open_published
 
     invocation = of(context)
     folder = invocation.folder()
     invocation.config(folder)
     with hold_books(folder.lock, "tollbook recon post"):
         journal = AdminJournal(folder.admin_journal)
-        with open_published(folder.published) as reader:
+        with open_current(folder.published) as reader:
             found = find_break(reader, name)
             if found["state"] not in {"break", "overridden"}:
                 raise ConfigurationError(
@@ -205,15 +206,15 @@ def override(
     """Explain a break: it stays in the bridge, but is no finding until the explanation expires."""
     from pipelines.books.lock import hold_books
     from pipelines.books.recon_journal import ReconJournal
+    from pipelines.current_copy import open_current
     from pipelines.recon_case import find_break
-    from reports.published import open_published
 
     invocation = of(context)
     folder = invocation.folder()
     invocation.config(folder)
     expires_at = _day(until)
     with hold_books(folder.lock, "tollbook recon override"):
-        with open_published(folder.published) as reader:
+        with open_current(folder.published) as reader:
             found = find_break(reader, name)
         entry = ReconJournal(folder.recon_journal).override(
             found["break_id"], actor=actor, reason=reason, expires_at=expires_at

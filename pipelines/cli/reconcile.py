@@ -104,9 +104,10 @@ def _month(text: str | None) -> str | None:
 
 def look(folder: BooksFolder, period: str | None = None) -> dict[str, Any]:
     """What the published copy says of the last run."""
-    from reports.published import open_published, table
+    from pipelines.current_copy import open_current
+    from reports.published import table
 
-    with open_published(folder.published) as reader:
+    with open_current(folder.published) as reader:
         given = {"period": period}
         return {
             "run": table(reader, _RUN, {})[0],

@@ -56,10 +56,10 @@ def command(
     if dry_run:
         _rehearse(invocation, outlook, last, bare=bare)
         return
-    if is_idle(folder, config, outlook, last, bare=bare):
-        _finish_without_news(invocation, outlook, last, fail_on, [])
-        return
     warnings = _warn_of_prices(invocation, folder)
+    if is_idle(folder, config, outlook, last, bare=bare):
+        _finish_without_news(invocation, outlook, last, fail_on, warnings)
+        return
     summaries = _bill(invocation, folder, begin, last, bare=bare)
     after = look_ahead(folder, config)
     if summaries:

@@ -54,11 +54,12 @@ def command(
     Reads the published copy and writes nothing to the books.
     """
     from pipelines.books.config import load_packages
+    from pipelines.current_copy import open_current
     from pipelines.simulate.candidates import load_candidates, load_packages_of
     from pipelines.simulate.report import account_rows, given_away
     from pipelines.simulate.report import totals as totals_of
     from pipelines.simulate.simulation import Question, simulate
-    from reports.published import open_published, publication
+    from reports.published import publication
 
     invocation = of(context)
     folder = invocation.folder()
@@ -72,7 +73,7 @@ def command(
         timezone=config.books.timezone,
         totals_only=totals,
     )
-    with open_published(folder.published) as reader:
+    with open_current(folder.published) as reader:
         posting_id = publication(reader).posting_id
         accounts = simulate(reader, question)
     names = ["posted", *question.books]

@@ -125,7 +125,7 @@ def _horizon_us(billing_date: date) -> int:
     return int(datetime.combine(billing_date + timedelta(days=1), time(), UTC).timestamp()) * 1_000_000
 
 
-def _month(billing_date: date, timezone: str) -> str:
+def tier_month(billing_date: date, timezone: str) -> str:
     """The month of the books' zone in which a billing date begins: the one before it is over."""
     return datetime.combine(billing_date, time(), UTC).astimezone(ZoneInfo(timezone)).strftime("%Y-%m")
 
@@ -143,8 +143,8 @@ def _parameters(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) ->
         "previous_horizon": datetime.combine(before + timedelta(days=1), time(), UTC),
         "start": datetime.combine(inputs.start, time(), UTC),
         "timezone": inputs.timezone,
-        "tier_month": _month(inputs.billing_date, inputs.timezone),
-        "previous_tier_month": _month(before, inputs.timezone),
+        "tier_month": tier_month(inputs.billing_date, inputs.timezone),
+        "previous_tier_month": tier_month(before, inputs.timezone),
         "books_welcome": inputs.books_welcome,
         "wait_days": PURCHASE_WAIT_DAYS,
     }

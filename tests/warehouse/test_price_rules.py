@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipelines.billing import bill_range, publish_books
+from pipelines.billing import bill_range, comes_due, publish_books
 from pipelines.books.config import load_config, load_prices
 from pipelines.price_notices import price_notices
 from tests.warehouse.ledger_books import LedgerBooks, at, failing
@@ -218,6 +218,30 @@ def test_volume_tiers_are_provisional_until_the_month_is_over(ruled: LedgerBooks
     found = {name: tokens for name, (tokens, *_) in billed(ruled).items() if name}
     assert found == {"one": 30, "two": 30, "late": 5}
     assert ruled.rows("SELECT revision_reason, multiplier FROM books.usage_revisions") == [("trued_up", Decimal("0.5"))]
+
+
+def bill_without_files(books: LedgerBooks, day: date) -> None:
+    """Bill through a date that has no file at all."""
+    opened = books.opened()
+    bill_range(opened, opened.first_open_date(), day, bare=True, on_date=lambda *_: None)
+
+
+def test_a_month_that_is_over_is_trued_up_without_any_file(ruled: LedgerBooks) -> None:
+    """By the first date beyond it, once; the shortcut that skips a run knows, a month whose prices stand makes none."""
+    ruled.call("one", 2, 60, model="v-1")
+    ruled.call("two", 3, 60, model="v-1")
+    ruled.call("other", 3, 60, model="v-1", account_id="cyd")
+    ruled.bill(30)
+    connection = ruled.opened().connection
+    assert not comes_due(connection, date(2026, 9, 30), date(2026, 9, 30), "UTC")
+    assert not comes_due(connection, date(2026, 9, 30), date(2026, 10, 1), "America/New_York")
+    assert comes_due(connection, date(2026, 9, 30), date(2026, 10, 1), "UTC")
+    bill_without_files(ruled, date(2026, 10, 5))
+    assert volume(ruled) == [("usage", -120), ("usage", -30), ("correction", 90)]
+    assert ruled.rows("SELECT max(billing_date) FROM audit.postings") == [(date(2026, 10, 1),)]
+    postings = ruled.rows("SELECT count(*) FROM audit.postings")
+    bill_without_files(ruled, date(2026, 11, 5))
+    assert ruled.rows("SELECT count(*) FROM audit.postings") == postings
 
 
 def test_late_call_trues_up_a_month_that_is_over_once_more(ruled: LedgerBooks) -> None:
