@@ -177,6 +177,18 @@ DEFECTS: dict[str, tuple[str, set[str], set[str]]] = {
         "UPDATE books.rate_states SET is_in_file = false WHERE rate_id = 'team'",
         {"narrowest_rule", "block_hashes"}, ALWAYS,
     ),
+    "a cost is not what its price says": (
+        f"UPDATE {USAGE} SET provider_cost_nanousd = provider_cost_nanousd + 1 WHERE provider_cost_nanousd > 0",
+        {"recomputed_cost", "block_hashes"}, ALWAYS,
+    ),
+    "an unknown cost is taken for none": (
+        f"UPDATE {USAGE} SET model = 'gpt-99', provider_cost_nanousd = 0",
+        {"recomputed_cost", "block_hashes"}, {*ALWAYS, "narrowest_rule"},
+    ),
+    "a provider's price is rewritten": (
+        "UPDATE books.provider_prices SET price_usd = price_usd + 0.01 WHERE unit = 'input_tokens'",
+        {"recomputed_cost", "block_hashes"}, ALWAYS,
+    ),
     "settings leave a gap": (
         "UPDATE books.system_settings SET effective_to = effective_to - INTERVAL 1 DAY WHERE effective_to IS NOT NULL",
         {"settings_cover_time"}, {"published_copy", "recomputed_price"},

@@ -109,7 +109,10 @@ def counts(call: dict[str, Any]) -> dict[str, int]:
 
 
 def test_the_posting_computes_what_the_core_defines(session: duckdb.DuckDBPyConnection) -> None:
-    """Service tiers, tiers, hours, dates, parts, images and refusals; counts up to the largest that intake accepts."""
+    """Service tiers, tiers, hours, dates, parts, images and refusals; counts up to the largest that intake accepts.
+
+    The check computes the same from the tables alone.
+    """
     dice = random.Random(4)
     calls = [drawn(dice, number) for number in range(1, ROWS + 1)]
     session.register("drawn", pl.DataFrame(calls, infer_schema_length=None))
@@ -121,4 +124,22 @@ def test_the_posting_computes_what_the_core_defines(session: duckdb.DuckDBPyConn
     differing = [(calls[row - 1], found[row], cost) for row, cost in wanted.items() if found[row] != cost]
     assert differing == []
     assert sum(cost is not None for cost in wanted.values()) > ROWS // 4
+    assert recomputed_otherwise(session) == []
+    session.execute("UPDATE books.token_usage SET provider_cost_nanousd = provider_cost_nanousd + 1 WHERE row_id = 1")
+    session.execute("UPDATE books.token_usage SET provider_cost_nanousd = NULL WHERE provider_cost_nanousd = 0")
+    assert len(recomputed_otherwise(session)) > 100
     assert sum(wanted[call["row_id"]] is not None for call in calls if call["service_tier"] == "batch") > ROWS // 100
+
+
+def recomputed_otherwise(session: duckdb.DuckDBPyConnection) -> list[Any]:
+    """The rows that the check of costs finds among the calls that were costed."""
+    if not session.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'token_usage'").fetchall():
+        session.execute(
+            "CREATE TABLE books.token_usage AS SELECT uuid() AS usage_id, 'a' AS account_id, 1 AS posting_id, *"
+            " FROM costed_usage"
+        )
+        session.execute(
+            "CREATE TABLE books.usage_revisions AS SELECT 0 AS revision_no, '' AS revision_reason, *"
+            " FROM books.token_usage LIMIT 0"
+        )
+    return session.execute(sql_text("checks/32_recomputed_cost.sql")).fetchall()

@@ -128,3 +128,15 @@ COMMENT ON COLUMN checks.narrowest_rule.occurred_at IS 'UTC instant at which it 
 COMMENT ON COLUMN checks.narrowest_rule.rate_id IS 'Rule that charged it; NULL if none did.';
 COMMENT ON COLUMN checks.narrowest_rule.narrower_rate_id IS 'Narrower rule that should have; NULL where its own rule did not hold for it.';
 COMMENT ON COLUMN checks.narrowest_rule.defect IS 'What is wrong.';
+
+COMMENT ON VIEW checks.recomputed_cost IS 'What every call cost at its provider, computed again from books.provider_prices and compared. Lists what breaks this; empty is a pass.';
+COMMENT ON COLUMN checks.recomputed_cost.usage_id IS 'Call; see books.token_usage.';
+COMMENT ON COLUMN checks.recomputed_cost.account_id IS 'Account that made the call.';
+COMMENT ON COLUMN checks.recomputed_cost.provider IS 'Provider of the model, as logged.';
+COMMENT ON COLUMN checks.recomputed_cost.model IS 'Model, as logged.';
+COMMENT ON COLUMN checks.recomputed_cost.service_tier IS 'Service tier of the call; NULL where its log says none.';
+COMMENT ON COLUMN checks.recomputed_cost.occurred_at IS 'UTC instant at which it happened, to the microsecond.';
+COMMENT ON COLUMN checks.recomputed_cost.posting_id IS 'Number of the posting that wrote the row: 1, 2, 3 ... without gaps.';
+COMMENT ON COLUMN checks.recomputed_cost.price_version IS 'Price lists that its model was looked up to have at its posting; see books.provider_models.';
+COMMENT ON COLUMN checks.recomputed_cost.provider_cost_nanousd IS 'Cost on the row, in 10^-9 US dollars; NULL if unknown.';
+COMMENT ON COLUMN checks.recomputed_cost.expected_nanousd IS 'Cost by those price lists; NULL where they cannot tell.';
