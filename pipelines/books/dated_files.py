@@ -1,7 +1,8 @@
 """Changes of rates.toml and packages.toml by command: proved by the real loader, journalled, then put in place at once.
 
 The order on disk is the new text beside the old one, the journal entry, the rename. A crash leaves either nothing, or
-an entry whose `sha256_after` no file has: the change was announced and did not happen.
+an entry whose `sha256_after` the file does not have: the change was announced and did not happen. The same command then
+puts in place what the entry announced, without a second one; any other says that it did not happen.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from billing_core.packages import Package
     from billing_core.price_book import PriceBook
-    from pipelines.books.admin_journal import AdminEntry, ChangeAction
+    from pipelines.books.admin_journal import AdminEntry, ChangeAction, FileChange
     from pipelines.books.config_models import BooksConfig
     from pipelines.books.folder import BooksFolder
 
@@ -51,6 +52,17 @@ class Draft:
     file: DatedFile
     after: str
     what: str
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A change that is in place: its entry, and the one that a command announced before and was stopped at, if any.
+
+    The two are the same where the command only finished what was announced.
+    """
+
+    entry: AdminEntry
+    announced: AdminEntry | None = None
 
 
 def rates_file(folder: BooksFolder, config: BooksConfig) -> DatedFile:
@@ -79,7 +91,14 @@ def packages_of(folder: BooksFolder, config: BooksConfig, text: str, name: str =
         return load_packages(folder, config.model_copy(update={"packages": packages}))
 
 
-def put_in_place(folder: BooksFolder, draft: Draft, *, actor: str, reason: str) -> AdminEntry:
+def last_change(folder: BooksFolder, file: DatedFile) -> AdminEntry | None:
+    """The last change of a file by command; None before the first. Raises IntegrityError for a broken journal."""
+    entries = AdminJournal(folder.admin_journal).read()
+    mine = [entry for entry in entries if entry.change is not None and entry.change["file"] == file.name]
+    return mine[-1] if mine else None
+
+
+def put_in_place(folder: BooksFolder, draft: Draft, *, actor: str, reason: str) -> Placed:
     """Keep both texts, journal the change and replace the file; the caller holds the lock and has proved the text.
 
     Raises ConfigurationError when the file is no longer what the draft began with, or the actor or reason cannot
@@ -96,18 +115,30 @@ def put_in_place(folder: BooksFolder, draft: Draft, *, actor: str, reason: str) 
         fresh = _written_beside(file.path, draft.after.encode())
     except OSError as error:
         raise TollbookError(f"{file.path.parent}: cannot be written ({error.strerror}); nothing was changed") from None
+    change: FileChange = {"file": file.name, "what": draft.what, "sha256_before": before, "sha256_after": after}
     try:
-        entry = AdminJournal(folder.admin_journal).append_change(
-            actor=actor,
-            action=file.action,
-            reason=reason,
-            change={"file": file.name, "what": draft.what, "sha256_before": before, "sha256_after": after},
-        )
+        announced = _announced(folder, file, before)
+        is_the_same = announced is not None and (announced.change, announced.actor, announced.reason) == (
+            change, actor, reason,
+        )  # fmt: skip
+        if announced is not None and is_the_same:
+            entry = announced
+        else:
+            journal = AdminJournal(folder.admin_journal)
+            entry = journal.append_change(actor=actor, action=file.action, reason=reason, change=change)
         fresh.replace(file.path)
     finally:
         fresh.unlink(missing_ok=True)
     fsync_folder(file.path.parent)
-    return entry
+    return Placed(entry, announced)
+
+
+def _announced(folder: BooksFolder, file: DatedFile, before: str | None) -> AdminEntry | None:
+    """The change that a command was stopped at, after its entry and before its file: it began with the text of now."""
+    last = last_change(folder, file)
+    if last is None or last.change is None or last.change["sha256_before"] != before:
+        return None
+    return last if last.change["sha256_after"] != before else None
 
 
 def start_us(start: date | datetime) -> int:
@@ -152,8 +183,14 @@ def _scratch(folder: str, name: str, text: str) -> Path:
 
 
 def _written_beside(path: Path, content: bytes) -> Path:
-    """A durable new file in the folder of `path`, with the mode of the file it will replace."""
-    with tempfile.NamedTemporaryFile(prefix=".new-", dir=path.parent, delete=False) as file:
+    """A durable new file in the folder of `path`, with the mode of the file it will replace.
+
+    The caller holds the lock, so one that lies there was left behind by a command that was stopped.
+    """
+    prefix = f".new-{path.name}-"
+    for stale in path.parent.glob(f"{prefix}*"):
+        stale.unlink(missing_ok=True)
+    with tempfile.NamedTemporaryFile(prefix=prefix, dir=path.parent, delete=False) as file:
         try:
             file.write(content)
             file.flush()

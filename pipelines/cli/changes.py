@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from billing_core.price_book import PriceBook
     from pipelines.books.admin_journal import AdminEntry, ChangeAction
     from pipelines.books.config_models import BooksConfig
+    from pipelines.books.dated_files import DatedFile, Placed
     from pipelines.books.folder import BooksFolder
     from pipelines.cli.output import Output, Page
     from pipelines.simulate.affected import Affected
@@ -128,6 +129,27 @@ def show_journalled(page: Page, entries: list[dict[str, Any]]) -> None:
     for entry in entries:
         page.line(f"{entry['seq']:>4}  {instant(entry['at'])}  {entry['actor']}: {entry['what']}")
         page.line(f"      {entry['reason']} ({entry['file']}: {_hashes(entry)})", "dim")
+
+
+def by_entry(file: DatedFile, last: AdminEntry | None) -> str:
+    """The words for the command that made a file what it is, empty where an edit by hand did."""
+    if last is None or last.change is None or file.before is None:
+        return ""
+    from hashlib import sha256
+
+    is_its = last.change["sha256_after"] == sha256(file.before).hexdigest()
+    return f" and journal entry {last.seq} ({last.change['what']}, by {last.actor})" if is_its else ""
+
+
+def warn_of_announced(output: Output, placed: Placed) -> None:
+    """Say what became of a change at which a command was stopped between its journal entry and the file."""
+    announced = placed.announced
+    if announced is None or announced.change is None:
+        return
+    said = f"journal entry {announced.seq} ({announced.change['what']}, by {announced.actor}) was announced, and the "
+    said += "command was stopped before the file was replaced"
+    is_the_same = announced.seq == placed.entry.seq
+    output.warn(said + ("; it is in place now" if is_the_same else "; it did not happen, this change is another"))
 
 
 def show_entry(page: Page, entry: AdminEntry) -> None:

@@ -125,7 +125,7 @@ def _change(
 ) -> None:
     """Draft, prove, guard, journal and replace, under the lock."""
     from pipelines.books.config import load_packages
-    from pipelines.books.dated_files import packages_file, packages_of, put_in_place, start_us
+    from pipelines.books.dated_files import last_change, packages_file, packages_of, put_in_place, start_us
     from pipelines.books.dated_packages import draft_package, require_known, version_at
     from pipelines.books.lock import hold_books
 
@@ -136,17 +136,20 @@ def _change(
         packages = load_packages(folder, config)
         if given.get("active") is False:
             require_known(packages, package_id)
-        draft = draft_package(packages_file(folder, config), packages, package_id, given, begins)
+        file = packages_file(folder, config)
+        draft = draft_package(file, packages, package_id, given, begins)
         after = packages_of(folder, config, draft.after, draft.file.name)
         at_us = changes.instant_us(None) if begins is None else start_us(begins)
         before, fresh = version_at(packages, package_id, at_us), version_at(after, package_id, at_us)
         assert fresh is not None, "the draft holds a version from that instant on"
         if before is not None and _same(before, fresh):
-            raise ConfigurationError(f"{package_id} is exactly that already; nothing was changed")
+            by_entry = changes.by_entry(file, last_change(folder, file))
+            raise ConfigurationError(f"{package_id} is exactly that already{by_entry}; nothing was changed")
         if begins is not None:
             _require_unsold(invocation, package_id, at_us, allowed=retroactive)
-        entry = put_in_place(folder, draft, actor=actor, reason=reason)
-    _tell(invocation, fresh, entry, draft.what)
+        placed = put_in_place(folder, draft, actor=actor, reason=reason)
+    changes.warn_of_announced(invocation.output, placed)
+    _tell(invocation, fresh, placed.entry, draft.what)
 
 
 def _require_unsold(invocation: Invocation, package_id: str, at_us: int, *, allowed: bool) -> None:

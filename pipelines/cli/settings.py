@@ -102,7 +102,7 @@ def set_setting(
     The file keeps its comments and layout. A value that the next run would refuse is refused here and changes nothing.
     """
     from pipelines.books.config import load_settings
-    from pipelines.books.dated_files import prices_of, put_in_place, rates_file, start_us
+    from pipelines.books.dated_files import last_change, prices_of, put_in_place, rates_file, start_us
     from pipelines.books.dated_settings import draft_setting, later_versions, typed_setting
     from pipelines.books.lock import hold_books
 
@@ -112,17 +112,18 @@ def set_setting(
     begins, typed = dates.moment("--from", start), typed_setting(key, value)
     with hold_books(folder.lock, "tollbook settings set"):
         before = load_settings(folder, config).at(start_us(begins))
-        draft = draft_setting(rates_file(folder, config), key, typed, begins, actor=actor, reason=reason)
+        file = rates_file(folder, config)
+        draft = draft_setting(file, key, typed, begins, actor=actor, reason=reason)
         prices = prices_of(folder, config, draft.after, draft.file.name)
         book = prices.settings
         after = book.at(start_us(begins))
         if after.content()[key] == before.content()[key]:
             raise ConfigurationError(
-                f"{key} is {before.content()[key]} already at {start}, by version {before.settings_version}; "
-                "nothing was changed"
+                f"{key} is {before.content()[key]} already at {start}, by version {before.settings_version}"
+                f"{changes.by_entry(file, last_change(folder, file))}; nothing was changed"
             )
         affected = changes.require_future(folder, config, prices, start_us(begins), allowed=retroactive)
-        entry = put_in_place(folder, draft, actor=actor, reason=reason)
+        placed = put_in_place(folder, draft, actor=actor, reason=reason)
     later = later_versions(book, key, start_us(begins))
     document = {
         "key": key,
@@ -130,7 +131,7 @@ def set_setting(
         "after": after.content()[key],
         **_to_json(after),
         "later_versions": [{"effective_from": _utc(at), "value": found} for at, found in later],
-        **changes.to_json(entry),
+        **changes.to_json(placed.entry),
         "posted_calls_since": affected.calls if affected else 0,
         "calls_to_restate": affected.billed_otherwise if affected else 0,
         "tokens_to_restate": affected.change_tokens if affected else 0,
@@ -140,8 +141,9 @@ def set_setting(
         page.line(f"{key}: {document['before']} until {instant(_from(document))}, {document['after']} from then on")
         for row in document["later_versions"]:
             page.line(f"  the version from {instant(row['effective_from'])} has {row['value']}")
-        changes.show_entry(page, entry)
+        changes.show_entry(page, placed.entry)
 
+    changes.warn_of_announced(invocation.output, placed)
     changes.warn_of_posted(invocation.output, affected)
     invocation.output.result(document, render)
 
