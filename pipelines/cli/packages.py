@@ -137,14 +137,15 @@ def _change(
         if given.get("active") is False:
             require_known(packages, package_id)
         file = packages_file(folder, config)
-        draft = draft_package(file, packages, package_id, given, begins)
-        after = packages_of(folder, config, draft.after, draft.file.name)
         at_us = changes.instant_us(None) if begins is None else start_us(begins)
-        before, fresh = version_at(packages, package_id, at_us), version_at(after, package_id, at_us)
-        assert fresh is not None, "the draft holds a version from that instant on"
-        if before is not None and _same(before, fresh):
+        before = version_at(packages, package_id, at_us)
+        if before is not None and given.items() <= before.content().items():
             by_entry = changes.by_entry(file, last_change(folder, file))
             raise ConfigurationError(f"{package_id} is exactly that already{by_entry}; nothing was changed")
+        draft = draft_package(file, packages, package_id, given, begins)
+        after = packages_of(folder, config, draft.after, draft.file.name)
+        fresh = version_at(after, package_id, at_us)
+        assert fresh is not None, "the draft holds a version from that instant on"
         if begins is not None:
             _require_unsold(invocation, package_id, at_us, allowed=retroactive)
         placed = put_in_place(folder, draft, actor=actor, reason=reason)
@@ -169,10 +170,6 @@ def _tell(invocation: Invocation, fresh: Package, entry: AdminEntry, what: str) 
         changes.show_entry(page, entry)
 
     invocation.output.result({"package": _to_json(fresh), **changes.to_json(entry)}, render)
-
-
-def _same(one: Package, other: Package) -> bool:
-    return {**one.content(), "effective_from": None} == {**other.content(), "effective_from": None}
 
 
 def _to_json(package: Package) -> dict[str, Any]:

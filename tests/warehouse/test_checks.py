@@ -154,7 +154,7 @@ DEFECTS: dict[str, tuple[str, set[str], set[str]]] = {
     "a price is not what its rule says": (
         (f"UPDATE {USAGE} SET total_tokens = total_tokens + 10, input_tokens = input_tokens + 10"
             f" WHERE usage_id = (SELECT min(usage_id) FROM {USAGE} WHERE billable_tokens > 0)"),
-        {"recomputed_price"}, {*ALWAYS, "account_balance"},
+        {"recomputed_price"}, {*ALWAYS, "account_balance", "recomputed_cost"},
     ),
     "the multiplier of the time is rewritten": (
         "UPDATE books.system_settings SET default_token_multiplier = 1 WHERE effective_from IS NULL",
