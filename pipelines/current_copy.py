@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from billing_core.errors import ConfigurationError
 from pipelines.warehouse.sql import sql_names
-from pipelines.warehouse.views import views_stand
 from reports.published import open_published, publication
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_current(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The published copy, once it has the tables and views that this version asks for.
+    """The published copy, once it has the tables that this version asks for.
 
     Raises ConfigurationError when another version made it, and otherwise as `open_published` does.
     """
@@ -27,12 +26,12 @@ def open_current(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         if not is_current(connection):
             found, wanted = publication(connection).schema_version, len(sql_names("migrations"))
             raise ConfigurationError(
-                f"{published} was made by another version of Tollbook (schema {found}, this one's is {wanted}), or its "
-                "views were changed; run `tollbook run` first, which brings the books and the copy to this version"
+                f"{published} was made by another version of Tollbook (schema {found}, this one's is {wanted}); "
+                "run `tollbook run` first, which brings the books and the copy to this version"
             )
         yield connection
 
 
 def is_current(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether an opened copy has this version's tables and views."""
-    return publication(connection).schema_version == len(sql_names("migrations")) and views_stand(connection)
+    """Whether an opened copy has this version's tables."""
+    return publication(connection).schema_version == len(sql_names("migrations"))

@@ -15,6 +15,7 @@ from billing_core.errors import TollbookError
 from pipelines.billing import comes_due, end_of
 from pipelines.books.config import has_overrides
 from pipelines.current_copy import is_current
+from pipelines.warehouse.views import views_stand
 from reports.published import open_published, publication
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def _stands_at_last(folder: BooksFolder, outlook: Outlook, through: date, timezo
     try:
         with open_published(folder.published) as connection:
             state = publication(connection)
-            if state.head != outlook.head or not is_current(connection):
+            if state.head != outlook.head or not is_current(connection) or not views_stand(connection):
                 return False
             last = outlook.last_date
             return last is not None and not comes_due(connection, last, through, timezone)
