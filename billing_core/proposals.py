@@ -98,6 +98,17 @@ def _correction(row: Row, tokens: int, cents: int | None, currency: str | None =
     )
 
 
+def _bonus(row: Row, tokens: int) -> Entry:
+    return Entry(
+        account_id=row.account_id,
+        transaction_type="bonus",
+        token_amount=tokens,
+        amount_cents=None,
+        currency=None,
+        source_credit_id=row.credit_id,
+    )
+
+
 def _reverse_all(case: Case) -> list[Entry]:
     return [_correction(row, -row.token_amount, -row.amount_cents) for row in _required(case.rows)]
 
@@ -128,7 +139,9 @@ def _correct_tokens(case: Case) -> list[Entry]:
     row = _required(case.rows)[0]
     if case.tokens is None:
         raise ConfigurationError("no package has this price; say with --tokens what was bought")
-    return [_correction(row, case.tokens - row.token_amount, None)]
+    missing = case.tokens - row.token_amount
+    # A correction takes back or releases what a lot has; what was never credited is a lot of its own.
+    return [_correction(row, missing, None) if missing < 0 else _bonus(row, missing)]
 
 
 def _take_back(transaction_type: str) -> Callable[[Case], list[Entry]]:
@@ -160,29 +173,29 @@ def _tokens_of(case: Case, purchase: Row, cents: int) -> int:
     return max(in_all - case.returned_tokens, 0)
 
 
-def _give_back(transaction_type: str) -> Callable[[Case], list[Entry]]:
-    def entries(case: Case) -> list[Entry]:
-        row = min(_required(case.rows), key=lambda item: item.amount_cents)
-        cents = case.stripe - sum(item.amount_cents for item in case.rows)
-        return [
-            Entry(
-                account_id=row.account_id,
-                transaction_type=transaction_type,
-                token_amount=round_half_even_ratio(-row.token_amount, cents, -row.amount_cents),
-                amount_cents=cents,
-                currency=row.currency,
-                source_credit_id=row.credit_id,
-                payment_intent_id=case.payment_intent_id,
-                refund_id=case.refund_id,
-            )
-        ]
-
-    return entries
+def _give_back(case: Case) -> list[Entry]:
+    """What was taken goes back in the proportion of the money; a row that gave back too much is reversed."""
+    row = min(_required(case.rows), key=lambda item: item.amount_cents)
+    cents = case.stripe - sum(item.amount_cents for item in case.rows)
+    if cents <= 0 or row.amount_cents >= 0:
+        return _reverse_all(case)
+    return [
+        Entry(
+            account_id=row.account_id,
+            transaction_type="chargeback_reversal" if row.transaction_type == "chargeback" else "refund",
+            token_amount=round_half_even_ratio(-row.token_amount, cents, -row.amount_cents),
+            amount_cents=cents,
+            currency=row.currency,
+            source_credit_id=row.credit_id,
+            payment_intent_id=case.payment_intent_id,
+            refund_id=case.refund_id,
+        )
+    ]
 
 
 def _correct_refund(case: Case) -> list[Entry]:
     is_short = case.stripe < sum(row.amount_cents for row in case.rows)
-    return (_take_back if is_short else _give_back)("refund")(case)
+    return _take_back("refund")(case) if is_short else _give_back(case)
 
 
 def _required(rows: Sequence[Row]) -> Sequence[Row]:
@@ -202,12 +215,12 @@ _RULES: dict[str, Callable[[Case], list[Entry]]] = {
     "tokens_mismatch": _correct_tokens,
     "partial_capture_overcredit": _correct_capture,
     "refund_not_recorded": _take_back("refund"),
-    "refund_without_stripe": _give_back("refund"),
+    "refund_without_stripe": _give_back,
     "refund_amount_mismatch": _correct_refund,
-    "refund_failed_not_reversed": _give_back("refund"),
+    "refund_failed_not_reversed": _give_back,
     "dispute_opened_not_held": _take_back("chargeback"),
     "dispute_lost_not_debited": _take_back("chargeback"),
-    "dispute_won_not_reinstated": _give_back("chargeback_reversal"),
+    "dispute_won_not_reinstated": _give_back,
 }
 SETTLED_BY_ENTRY = frozenset(_RULES)
 """The codes for which an entry is proposed."""

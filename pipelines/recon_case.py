@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from billing_core.errors import ConfigurationError
 from billing_core.proposals import Case, Row, propose
 from pipelines.books.admin_journal import BookedCredit
+from pipelines.books.clock import iso_micros
 from reports.published import table
 
 if TYPE_CHECKING:
@@ -82,7 +84,6 @@ def proposed(
     """The entries that would settle a break, with the account of each. Raises ConfigurationError as `propose` does."""
     facts = details(reader, found)
     case = _case(reader, found, facts)
-    # What corrects a row happens with it, not before it.
     named = {row["credit_id"]: row["occurred_at"] for row in facts["ledger"]}
     case = replace(case, account_id=account or case.account_id, tokens=tokens or case.tokens)
     return [
@@ -100,11 +101,19 @@ def proposed(
                 stripe_charge_id=entry.charge_id,
                 stripe_refund_id=entry.refund_id,
                 source_credit_id=entry.source_credit_id,
-                occurred_at=max(found["occurred_at"], named.get(entry.source_credit_id, "")),
+                occurred_at=_after(found["occurred_at"], named.get(entry.source_credit_id), entry.token_amount),
             ),
         )
         for number, entry in enumerate(propose(case), start=1)
     ]
+
+
+def _after(at: str, named_at: str | None, tokens: int) -> str:
+    """When an entry happens: with the row that it names; what gives back after it, as credits come before debits."""
+    instant = datetime.fromisoformat(at)
+    if named_at is not None:
+        instant = max(instant, datetime.fromisoformat(named_at) + timedelta(microseconds=int(tokens > 0)))
+    return iso_micros(instant)
 
 
 def _case(reader: duckdb.DuckDBPyConnection, found: dict[str, Any], facts: dict[str, Any]) -> Case:

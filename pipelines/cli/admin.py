@@ -70,9 +70,12 @@ def list_entries(
 
     invocation = of(context)
     folder = invocation.folder()
-    posted = _posted(folder)
+    posted, held = _posted(folder)
     entries = [entry for entry in AdminJournal(folder.admin_journal).read() if account in {None, entry.account_id}]
-    rows = [{**_to_json(entry), "posting_id": posted.get(entry.seq)} for entry in entries]
+    rows = [
+        {**_to_json(entry), "posting_id": posted.get(entry.seq), "held_reason": held.get(entry.seq)}
+        for entry in entries
+    ]
 
     def render(page: Page) -> None:
         if not rows:
@@ -93,6 +96,8 @@ def list_entries(
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:
     posting = "next run" if row["posting_id"] is None else number(row["posting_id"])
+    if row["held_reason"] is not None:
+        posting = f"held: {row['held_reason'].replace('_', ' ')}"
     at = instant(row["at"]).removesuffix(" UTC") + "Z"
     change, reason = row["change"], row["reason"]
     what = f"{change['what']}: {reason}" if change else reason
@@ -138,13 +143,15 @@ def _require_account(folder: BooksFolder, account: str) -> None:
         raise ConfigurationError(f"ACCOUNT: the books do not know {account!r}; {hint} Nothing was written.")
 
 
-def _posted(folder: BooksFolder) -> dict[int, int]:
+def _posted(folder: BooksFolder) -> tuple[dict[int, int], dict[int, str]]:
+    """By seq: the posting that read the entry, and why it holds it if it does."""
     from reports.published import open_published
 
     if not folder.published.is_file():
-        return {}
+        return {}, {}
     with open_published(folder.published) as reader:
-        return dict(reader.execute("SELECT seq, posting_id FROM audit.admin_actions").fetchall())
+        found = reader.execute("SELECT seq, posting_id, held_reason FROM audit.admin_actions").fetchall()
+    return {seq: posting for seq, posting, _ in found}, {seq: why for seq, _, why in found if why is not None}
 
 
 def _to_json(entry: AdminEntry) -> dict[str, Any]:

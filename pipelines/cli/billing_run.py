@@ -49,12 +49,16 @@ class Billed:
     checks_passed: int
     checks_total: int
     refused: tuple[tuple[str, str], ...]
+    held: tuple[tuple[int, str], ...]
     published: Path
 
     @property
     def findings(self) -> list[Finding]:
         """What a person should look at."""
         found = refusals(self.refused)
+        for seq, reason in self.held:
+            text = f"journal/admin.jsonl, entry {seq}: held, {reason.replace('_', ' ')}; it moves nothing"
+            found.append(Finding(Level.HIGH, text))
         if self.counts["quarantined"]:
             found.append(Finding(Level.MED, f"{plural(self.counts['quarantined'], 'line')} quarantined"))
         if self.counts["conflict"]:
@@ -72,6 +76,7 @@ class Billed:
             **{name: self.counts[name] for name in _FIGURES},
             "checks_passed": self.checks_passed,
             "checks_total": self.checks_total,
+            "held_entries": [{"seq": seq, "reason": reason} for seq, reason in self.held],
             "refused_files": [{"path": path, "reason": reason} for path, reason in self.refused],
             "findings": [finding.to_json() for finding in self.findings],
             "published": str(self.published),
@@ -105,12 +110,18 @@ def billed(
             " WHERE outcome = 'refused' AND list_contains($ids, posting_id) ORDER BY path",
             ids,
         ).fetchall()
+        held = reader.execute(
+            "SELECT seq, held_reason FROM audit.admin_actions"
+            " WHERE held_reason IS NOT NULL AND list_contains($ids, posting_id) ORDER BY seq",
+            ids,
+        ).fetchall()
     return Billed(
         postings=len(summaries),
         dates=tuple(summary.billing_date.isoformat() for summary in summaries),
         counts={name: sum(summary.counts.get(name, 0) for summary in summaries) for name in names},
         checks_passed=passed,
         checks_total=total,
+        held=tuple(held),
         refused=tuple(sorted({**dict(still_refused), **dict(refused)}.items())),
         published=folder.published,
     )

@@ -72,7 +72,7 @@ def list_breaks(
                 "Period",
                 Column("At stake", right=True),
                 Column("Age", right=True),
-                "About",
+                Column("About", wrap=True),
             ],
             [
                 (
@@ -151,17 +151,19 @@ def post(
         int | None, typer.Option("--tokens", min=1, help="What was bought, if no package has the price.")
     ] = None,
 ) -> None:
-    """Book the proposed entry of a break; the next run posts it. A break is booked once."""
-    from pipelines.books.admin_journal import AdminJournal
-    from pipelines.books.lock import hold_books
+    """Book the proposed entry of a break; the next run posts it. A break is booked once.
+
+    The entry is proved first: the next posting is made with it and taken back. One that cannot be posted is refused.
+    """
+    from pipelines.billing import open_books
     from pipelines.current_copy import open_current
     from pipelines.recon_case import find_break, proposed
+    from pipelines.rehearsal import prove_credits
+    from pipelines.warehouse.actions import held_entries
 
     invocation = of(context)
     folder = invocation.folder()
-    invocation.config(folder)
-    with hold_books(folder.lock, "tollbook recon post"):
-        journal = AdminJournal(folder.admin_journal)
+    with open_books(folder, command="tollbook recon post", env=invocation.env) as books:
         with open_current(folder.published) as reader:
             found = find_break(reader, name)
             if found["state"] not in {"break", "overridden"}:
@@ -169,10 +171,13 @@ def post(
                     f"BREAK: {found['break_id']} is {found['state']}, not a break; nothing to book"
                 )
             wanted = proposed(reader, found, account=account, tokens=tokens)
-        booked = {entry.credit["credit_id"] for entry in journal.read() if entry.credit is not None}
+        held = held_entries(books.connection)
+        standing = [entry.credit for entry in books.admin.read() if entry.credit is not None and entry.seq not in held]
+        booked = {credit["credit_id"] for credit in standing}
         fresh = [(owner, credit) for owner, credit in wanted if credit["credit_id"] not in booked]
+        prove_credits(books, fresh)
         for owner, credit in fresh:
-            journal.append_credit(actor=actor, account_id=owner, reason=reason, credit=credit)
+            books.admin.append_credit(actor=actor, account_id=owner, reason=reason, credit=credit)
     document = {
         "break_id": found["break_id"],
         "code": found["code"],

@@ -67,7 +67,8 @@ HASHED_COLUMNS: Mapping[int, Mapping[str, str]] = {
             "file_id line_no record_no disposition reason previous_disposition event_key posting_id"
         ),
         "audit.admin_actions": (
-            "seq entry_id occurred_at actor action account_id token_amount reason entry_hash change posting_id"
+            "seq entry_id occurred_at actor action account_id token_amount reason entry_hash change held_reason "
+            "posting_id"
         ),
         "books.rates": ("rate_id rate_version book_sha256 effective_from match charge integers posting_id"),
         "books.rate_states": "rate_id rate_version effective_to is_in_file posting_id",

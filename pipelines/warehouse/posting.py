@@ -6,12 +6,13 @@ of each check run and the rows sealed. Either all of it is in the books, or none
 
 from __future__ import annotations
 
-import json
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
-from billing_core.errors import IntegrityError
+from billing_core.errors import CheckFailedError, IntegrityError
 from billing_core.ledger import PURCHASE_WAIT_DAYS
 from pipelines.engines.grading import grade_accounts
 from pipelines.engines.ledger import post_entries
@@ -20,6 +21,7 @@ from pipelines.intake.archives import SUFFIX, split_member
 from pipelines.intake.reading import read_posting, read_retried
 from pipelines.intake.sources import FileToRead, ReadContext
 from pipelines.intake.walk import is_plain
+from pipelines.warehouse.actions import keep_actions
 from pipelines.warehouse.costing import price_usage
 from pipelines.warehouse.files import note_received, number_files
 from pipelines.warehouse.posting_types import ChangedInputError, PostingInputs, PostingSummary
@@ -27,28 +29,43 @@ from pipelines.warehouse.quarantine import keep_raw_records, load_raw_records
 from pipelines.warehouse.rate_versions import keep_rates
 from pipelines.warehouse.script import roll_back, rows, run_script, scalar
 from pipelines.warehouse.sealing import seal
-from pipelines.warehouse.sql import sql_text
 from pipelines.warehouse.versions import keep_packages, keep_settings
 
 if TYPE_CHECKING:
     import duckdb
 
-    from pipelines.books.admin_journal import AdminEntry
     from pipelines.intake.found import FoundFile
 
-__all__ = ["ChangedInputError", "PostingInputs", "PostingSummary", "post"]
+__all__ = ["ChangedInputError", "PostingInputs", "PostingSummary", "post", "rehearse"]
 
 
 def post(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> PostingSummary:
     """Post, in one transaction.
 
     Raises CheckFailedError when a check found rows, IntegrityError when the inputs contradict the books, and
-    duckdb.Error as it comes; in every case the transaction is rolled back and the books stand as before.
+    duckdb.Error as it comes; in every case the transaction is rolled back and the books stand as before. Where it is
+    the entries booked by hand that nothing can be posted with, they are held and all else is posted.
     """
+    try:
+        return _in_transaction(connection, inputs, "COMMIT")
+    except (CheckFailedError, IntegrityError):
+        if inputs.holds_booked or not any(entry.credit for entry in inputs.actions):
+            raise
+        with suppress(CheckFailedError, IntegrityError):
+            return _in_transaction(connection, replace(inputs, holds_booked=True), "COMMIT")
+        raise
+
+
+def rehearse(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> dict[int, str]:
+    """Post and take it back; returns the entries that would be held, by seq, with why. Raises as `post` does."""
+    return _in_transaction(connection, inputs, "ROLLBACK").held
+
+
+def _in_transaction(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs, ending: str) -> PostingSummary:
     connection.execute("BEGIN")
     try:
         summary = _post(connection, inputs)
-        connection.execute("COMMIT")
+        connection.execute(ending)
     except BaseException:
         roll_back(connection)
         raise
@@ -59,12 +76,12 @@ def _post(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> Posti
     """The steps in their order; a script whose input is empty is left out: planning it costs more than running it."""
     parameters = _parameters(connection, inputs)
     has_new_rules = _keep_versions(connection, inputs)
-    _keep_actions(connection, inputs)
     _read(connection, inputs)
     accepted = _accepted(connection)
     run_script(connection, "posting/01_accounts.sql", parameters)
     if accepted.credits:
         run_script(connection, "posting/02_credits.sql", parameters)
+    held = keep_actions(connection, inputs, _horizon(inputs.billing_date))
     has_tiers = rate_usage(connection, inputs.prices, parameters, with_held=has_new_rules)
     _refuse_unpriceable(connection)
     if accepted.usage:
@@ -80,20 +97,21 @@ def _post(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> Posti
         run_script(connection, "posting/04_provider_usage.sql", parameters)
     run_script(connection, "posting/05_due.sql", parameters)
     run_script(connection, "posting/05_entries.sql", parameters)
-    _refuse_unknown_actions(connection)
     post_entries(connection, parameters)
     if accepted.usage:
         run_script(connection, "posting/06_usage.sql", parameters)
     run_script(connection, "posting/07_transactions.sql", parameters)
     run_script(connection, "posting/08_balances.sql", parameters)
-    grade_accounts(connection, inputs.prices.settings.at(_horizon_us(inputs.billing_date) - 1))
+    grade_accounts(
+        connection, inputs.prices.settings.at(int(_horizon(inputs.billing_date).timestamp()) * 1_000_000 - 1)
+    )
     run_script(connection, "posting/09_accounts.sql", parameters)
     run_script(connection, "posting/10_trail.sql", parameters)
     if any(file.outcome == "duplicate" for file in inputs.files):
         run_script(connection, "posting/10_repeated_files.sql", parameters)
     run_script(connection, "posting/11_files.sql", parameters)
     keep_raw_records(connection, inputs.quarantine, inputs.posting_id)
-    return seal(connection, inputs)
+    return replace(seal(connection, inputs), held=held)
 
 
 class _Accepted(NamedTuple):
@@ -120,9 +138,9 @@ def _accepted(connection: duckdb.DuckDBPyConnection) -> _Accepted:
     return _Accepted(*(int(str(value)) for value in found[0]))
 
 
-def _horizon_us(billing_date: date) -> int:
-    """The end of a billing date, exclusive, in epoch microseconds."""
-    return int(datetime.combine(billing_date + timedelta(days=1), time(), UTC).timestamp()) * 1_000_000
+def _horizon(billing_date: date) -> datetime:
+    """The end of a billing date, exclusive."""
+    return datetime.combine(billing_date + timedelta(days=1), time(), UTC)
 
 
 def tier_month(billing_date: date, timezone: str) -> str:
@@ -133,14 +151,13 @@ def tier_month(billing_date: date, timezone: str) -> str:
 def _parameters(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> dict[str, object]:
     """Every named parameter of the posting scripts."""
     last = rows(connection, "SELECT max(billing_date) FROM audit.postings")[0][0]
-    horizon = datetime.combine(inputs.billing_date + timedelta(days=1), time(), UTC)
     before = last if isinstance(last, date) else date(1969, 12, 31)
     return {
         "posting_id": inputs.posting_id,
         "billing_date": inputs.billing_date,
         "recorded_at": datetime.fromtimestamp(0, UTC) + timedelta(microseconds=inputs.recorded_us),
-        "horizon": horizon,
-        "previous_horizon": datetime.combine(before + timedelta(days=1), time(), UTC),
+        "horizon": _horizon(inputs.billing_date),
+        "previous_horizon": _horizon(before),
         "start": datetime.combine(inputs.start, time(), UTC),
         "timezone": inputs.timezone,
         "tier_month": tier_month(inputs.billing_date, inputs.timezone),
@@ -161,40 +178,6 @@ def _keep_versions(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs)
         posting_id=inputs.posting_id,
         recorded_us=inputs.recorded_us,
     )
-
-
-def _keep_actions(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> None:
-    """Admin entries that the books have not read yet, with this posting's number."""
-    for entry in inputs.actions:
-        connection.execute(
-            "INSERT INTO audit.admin_actions VALUES ($seq, $entry_id, $occurred_at::TIMESTAMPTZ, $actor, $action,"
-            " $account_id, $token_amount::BIGINT, $reason, $entry_hash, $posting_id, $change::JSON)",
-            {
-                "seq": entry.seq,
-                "entry_id": entry.id,
-                "occurred_at": entry.at,
-                "actor": entry.actor,
-                "action": entry.action,
-                "account_id": entry.account_id,
-                "token_amount": entry.token_amount,
-                "reason": entry.reason,
-                "entry_hash": entry.hash,
-                "posting_id": inputs.posting_id,
-                "change": _said(entry),
-            },
-        )
-        if entry.credit is not None:
-            connection.execute(
-                sql_text("posting/book_credit.sql"),
-                {**entry.credit, "account_id": entry.account_id, "actor": entry.actor, "reason": entry.reason,
-                    "seq": entry.seq, "posting_id": inputs.posting_id},
-            )  # fmt: skip
-
-
-def _said(entry: AdminEntry) -> str | None:
-    """What an entry says beyond its own columns, as JSON."""
-    said = entry.change if entry.change is not None else entry.credit
-    return None if said is None else json.dumps(said, sort_keys=True)
 
 
 def _read(connection: duckdb.DuckDBPyConnection, inputs: PostingInputs) -> None:
@@ -247,15 +230,3 @@ def _refuse_unpriceable(connection: duckdb.DuckDBPyConnection) -> None:
     breached = scalar(connection, "SELECT count(*) FROM usage_rated WHERE rating_reason IS NOT NULL")
     if breached:
         raise IntegrityError(f"{breached} calls have a figure beyond 64 bits although their counts were in bounds")
-
-
-def _refuse_unknown_actions(connection: duckdb.DuckDBPyConnection) -> None:
-    """The command refuses accounts that the books do not know, so an entry for one was not written by it."""
-    unknown = rows(
-        connection, "SELECT seq, account_id FROM due_actions ANTI JOIN books.token_accounts USING (account_id)"
-    )
-    if unknown:
-        raise IntegrityError(
-            f"journal/admin.jsonl, line {unknown[0][0]}: account {unknown[0][1]!r} is not in the books. Deliver the "
-            "account in an accounts file, then run the command again."
-        )

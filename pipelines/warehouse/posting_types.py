@@ -34,7 +34,7 @@ class PostingInputs:
 
     ``recorded_us`` is epoch microseconds. ``sources`` are by name. A found file is read from ``input_paths[path]``,
     else from its path below ``root``: a rebuild reads small inputs from the object store. ``changed_files`` is asked
-    after reading which files are no longer what was announced.
+    after reading which files are no longer what was announced. ``holds_booked``: no credit booked by hand is posted.
     """
 
     root: Path
@@ -61,13 +61,18 @@ class PostingInputs:
     metadata_keys: tuple[str, ...]
     input_paths: Mapping[str, Path] = field(default_factory=dict)
     changed_files: Callable[[], tuple[str, ...]] = tuple
+    holds_booked: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class PostingSummary:
-    """What one posting wrote: ``counts`` has the seven dispositions, received and the figures of audit.postings."""
+    """What one posting wrote: ``counts`` has the seven dispositions, received and the figures of audit.postings.
+
+    ``held``: the admin entries that could not be posted, by seq, with why.
+    """
 
     posting_id: int
     billing_date: date
     head: str
     counts: Mapping[str, int]
+    held: dict[int, str] = field(default_factory=dict)

@@ -18,7 +18,7 @@ WITH horizon AS (
     SELECT seq, account_id, CASE action WHEN 'grant' THEN 'admin_grant' ELSE 'admin_deduction' END AS transaction_type,
         CASE action WHEN 'grant' THEN token_amount ELSE -token_amount END AS token_amount, occurred_at
     FROM audit.admin_actions, horizon
-    WHERE action IN ('grant', 'deduct') AND occurred_at < ends
+    WHERE action IN ('grant', 'deduct') AND held_reason IS NULL AND occurred_at < ends
 ), posted AS (
     SELECT transaction_id, account_id, transaction_type, token_amount, occurred_at, currency,
         {'at': occurred_at, 'intent': stripe_payment_intent_id, 'refund': stripe_refund_id, 'admin': admin_user_id,

@@ -16,7 +16,7 @@ WITH horizon AS (
     SELECT account_id, arg_max(action, seq) FILTER (action IN ('block', 'unblock')) AS word,
         max(occurred_at) FILTER (action = 'unblock') AS unblocked_at
     FROM audit.admin_actions, horizon
-    WHERE account_id IS NOT NULL AND occurred_at < ends
+    WHERE account_id IS NOT NULL AND occurred_at < ends AND held_reason IS NULL
     GROUP BY account_id
 ), expected AS (
     SELECT stated.*, coalesce(stated.currency, first_purchases.currency) AS own_currency,

@@ -39,10 +39,11 @@ INSERT INTO books.credits_waiting BY NAME
 SELECT transaction_id, account_id, waits_for, waits_through, $posting_id AS posting_id
 FROM waiting_credits ORDER BY transaction_id;
 
--- A change of a configuration file concerns no account and moves nothing.
+-- A change of a configuration file concerns no account and moves nothing; nor does an entry that is held.
 CREATE OR REPLACE TEMP TABLE due_actions AS
 SELECT * FROM audit.admin_actions
-WHERE account_id IS NOT NULL AND occurred_at < $horizon AND (posting_id = $posting_id OR occurred_at >= $previous_horizon);
+WHERE account_id IS NOT NULL AND held_reason IS NULL
+  AND occurred_at < $horizon AND (posting_id = $posting_id OR occurred_at >= $previous_horizon);
 
 CREATE OR REPLACE TEMP TABLE due_welcomes AS
 SELECT account_id, created_at, new_user_bonus_tokens AS token_amount

@@ -34,7 +34,7 @@ SELECT
     max(occurred_at) FILTER (action = 'unblock') AS unblocked_at
 FROM audit.admin_actions
 SEMI JOIN touched USING (account_id)
-WHERE occurred_at < $horizon
+WHERE occurred_at < $horizon AND held_reason IS NULL
 GROUP BY account_id;
 
 -- The last version of each touched account: all that the app says of it; what it leaves out is not known any more.

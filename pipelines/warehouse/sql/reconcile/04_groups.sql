@@ -81,11 +81,16 @@ SELECT row.money_no, base.group_key, base.kind, base.rule
 FROM payment_of AS row JOIN grouped_money AS base ON base.money_no = row.base_no
 WHERE row.money_no NOT IN (SELECT money_no FROM grouped_money);
 
+-- What has nothing at Stripe stands alone, with all that names it: a row and its reversal come to nothing together.
 INSERT INTO grouped_money
-SELECT row.money_no, row.transaction_id::VARCHAR,
-    CASE WHEN row.role IN ('refund', 'refund_reversal') THEN 'refund'
-        WHEN row.role IN ('chargeback', 'chargeback_reversal') THEN 'dispute' ELSE 'payment' END, NULL
-FROM payment_of AS row WHERE row.money_no NOT IN (SELECT money_no FROM grouped_money);
+SELECT row.money_no, first.transaction_id::VARCHAR,
+    CASE WHEN first.role IN ('refund', 'refund_reversal') THEN 'refund'
+        WHEN first.role IN ('chargeback', 'chargeback_reversal') THEN 'dispute' ELSE 'payment' END, NULL
+FROM payment_of AS row
+LEFT JOIN payment_of AS named ON named.money_no = row.base_no
+LEFT JOIN payment_of AS named_by_that ON named_by_that.money_no = named.base_no
+JOIN payment_of AS first ON first.money_no = coalesce(named_by_that.money_no, named.money_no, row.money_no)
+WHERE row.money_no NOT IN (SELECT money_no FROM grouped_money);
 
 -- Payments that no ledger row knows: what came back of them belongs to them, so that only the net is missing.
 CREATE OR REPLACE TEMP TABLE uncredited AS

@@ -15,7 +15,7 @@ SELECT
     sum(ledger)::BIGINT AS ledger, sum(stripe)::BIGINT AS stripe,
     min(currency) FILTER (transaction_id IS NOT NULL) AS ledger_currency,
     min(currency) FILTER (movement_id IS NOT NULL) AS stripe_currency,
-    count(DISTINCT currency) AS currencies,
+    any_value(coalesce(open_currencies, 0)) AS currencies,
     count(*) FILTER (role = 'credit') AS credits,
     coalesce(sum(ledger) FILTER (role = 'credit'), 0)::BIGINT AS credited,
     coalesce(sum(signed) FILTER (role = 'charge'), 0)::BIGINT AS charged,
@@ -27,7 +27,14 @@ SELECT
     max(seen_at) AS last_at, min(seen_at) AS first_at,
     min_by(transaction_id, (seen_at, transaction_id)) FILTER (transaction_id IS NOT NULL) AS transaction_id,
     min_by(account_id, (seen_at, transaction_id)) FILTER (transaction_id IS NOT NULL) AS account_id
-FROM member GROUP BY group_key;
+FROM member
+LEFT JOIN (
+    -- In how many currencies a group does not come to nothing.
+    SELECT group_key, count(*) AS open_currencies
+    FROM (SELECT group_key, currency FROM member GROUP BY ALL HAVING sum(stripe) <> sum(ledger))
+    GROUP BY group_key
+) AS open USING (group_key)
+GROUP BY group_key;
 
 -- Later charges of one customer for the same amount, currency and package within ten minutes, not given back since.
 CREATE OR REPLACE TEMP TABLE repeated_charge AS

@@ -23,24 +23,38 @@ WITH doubtful AS (
         AND price.token_amount = settled.token_amount AND (settled.package_id IS NULL OR price.package_id = settled.package_id)
         AND (price.effective_from IS NULL OR settled.occurred_at >= price.effective_from)
         AND (price.effective_to IS NULL OR settled.occurred_at < price.effective_to)
-), judged_tokens AS (
-    SELECT doubtful.*,
-        count(*) FILTER (price.package_id = doubtful.package_id OR doubtful.package_id IS NULL
-            AND price.price IN (doubtful.list_price, doubtful.amount)) AS known,
-        count(*) FILTER (price.price = doubtful.amount AND price.token_amount = doubtful.token_amount
-            AND (doubtful.package_id IS NULL OR price.package_id = doubtful.package_id)) AS at_gross,
-        min(price.token_amount) FILTER (price.package_id = doubtful.package_id OR price.price IN (doubtful.list_price, doubtful.amount))
-            AS expected
+), credited AS (
+    -- With what was given or taken since for the same purchase, without money.
+    SELECT doubtful.* REPLACE (doubtful.token_amount + coalesce(later.tokens, 0) AS token_amount)
     FROM doubtful
-    JOIN price ON price.currency = doubtful.currency
-        AND (price.effective_from IS NULL OR doubtful.occurred_at >= price.effective_from)
-        AND (price.effective_to IS NULL OR doubtful.occurred_at < price.effective_to)
+    LEFT JOIN (
+        SELECT doubtful.transaction_id, sum(row.token_amount)::BIGINT AS tokens
+        FROM doubtful
+        JOIN books.token_transactions AS purchase USING (transaction_id)
+        JOIN books.token_transactions AS row ON row.account_id = doubtful.account_id
+            AND row.metadata ->> '$.source_credit_id' = purchase.metadata ->> '$.credit_id'
+        WHERE row.transaction_type IN ('bonus', 'correction') AND row.amount_cents IS NULL
+        GROUP BY doubtful.transaction_id
+    ) AS later USING (transaction_id)
+), judged_tokens AS (
+    SELECT credited.*,
+        count(*) FILTER (price.package_id = credited.package_id OR credited.package_id IS NULL
+            AND price.price IN (credited.list_price, credited.amount)) AS known,
+        count(*) FILTER (price.price IN (credited.list_price, credited.amount)
+            AND price.token_amount = credited.token_amount
+            AND (credited.package_id IS NULL OR price.package_id = credited.package_id)) AS fitting,
+        min(price.token_amount) FILTER (price.package_id = credited.package_id
+            OR price.price IN (credited.list_price, credited.amount)) AS expected
+    FROM credited
+    JOIN price ON price.currency = credited.currency
+        AND (price.effective_from IS NULL OR credited.occurred_at >= price.effective_from)
+        AND (price.effective_to IS NULL OR credited.occurred_at < price.effective_to)
     GROUP BY ALL
 )
 SELECT 'tokens_mismatch' AS code, payment_key AS subject, 'break' AS state, period, currency, amount AS amount_at_stake,
     account_id, transaction_id, payment_key AS payment_intent_id, charge_id, occurred_at,
     format('credited {} tokens, the package has {}', token_amount, expected) AS note
-FROM judged_tokens WHERE known > 0 AND at_gross = 0;
+FROM judged_tokens WHERE known > 0 AND fitting = 0;
 
 INSERT INTO finding BY NAME
 WITH other AS (
