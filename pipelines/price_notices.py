@@ -66,6 +66,12 @@ def price_notices(folder: BooksFolder, prices: PriceBook, timezone: str, now: da
         return [*_changed(reader, prices, timezone), *_idle_patterns(reader, prices, now)]
 
 
+def idle_patterns(folder: BooksFolder, prices: PriceBook, now: datetime) -> list[str]:
+    """The sentences of `price_notices` about patterns alone: what a run that posted calls knows better than before."""
+    with open_published(folder.published) as reader:
+        return list(_idle_patterns(reader, prices, now))
+
+
 def _changed(reader: duckdb.DuckDBPyConnection, prices: PriceBook, timezone: str) -> Iterator[str]:
     """What the books hold and the file does not, or the reverse where it reaches back, and what that would touch."""
     posted = reader.execute("SELECT epoch_us(max(occurred_at)) FROM books.token_usage").fetchall()[0][0]

@@ -81,9 +81,9 @@ def _show_price(page: Page, call: dict[str, Any], price: dict[str, Any]) -> None
     if reported is not None and reported != price["billable_tokens"]:
         page.line(f"  the app's own figure was {reported:,}")
     if call["provider_cost_nanousd"] is None:
-        page.line("  what the provider charged is not known; finance.uncosted_calls says why")
+        page.line("  its cost at the provider is not known; finance.uncosted_calls says why")
     else:
-        page.line(f"  the provider charged {nanousd(call['provider_cost_nanousd'])}")
+        page.line(f"  cost at the provider's list prices: {nanousd(call['provider_cost_nanousd'])}")
     if call["reported_cost_nanousd"] is not None:
         page.line(f"  the log reported a cost of {nanousd(call['reported_cost_nanousd'])}")
 
@@ -150,9 +150,8 @@ def _show_held(page: Page, document: dict[str, Any]) -> None:
     page.line(f"held back: {record['reason']}{detail}", "bold")
     page.line(f"{record['account_id'] or 'no account'}, source {record['source']}; nothing of it is billed")
     _show_line(page, document["line"], document["line"] and None)
-    for name, value in (record["parsed"] or {}).items():
-        if value not in (None, 0, False, ""):
-            page.line(f"  {name}  {value}")
+    told = [(name, value) for name, value in (record["parsed"] or {}).items() if value not in (None, 0, False, "")]
+    page.pairs([(name, "yes" if value is True else value) for name, value in told])
 
 
 def _show_line(page: Page, line: dict[str, Any] | None, event_key: str | None) -> None:

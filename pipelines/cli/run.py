@@ -63,6 +63,7 @@ def command(
     summaries = _bill(invocation, folder, begin, last, bare=bare)
     after = look_ahead(folder, config)
     if summaries:
+        warnings += _warn_of_patterns(invocation, folder, warnings)
         _finish(invocation, folder, summaries, after, last, fail_on, warnings)
     else:
         _finish_without_news(invocation, after, last, fail_on, warnings)
@@ -79,6 +80,19 @@ def _warn_of_prices(invocation: Invocation, folder: BooksFolder) -> list[str]:
     for warning in warnings:
         invocation.output.note(f"warning: {warning}")
     return warnings
+
+
+def _warn_of_patterns(invocation: Invocation, folder: BooksFolder, said: list[str]) -> list[str]:
+    """Name the patterns that no model falls under, once the run's own calls are known."""
+    from pipelines.books import clock
+    from pipelines.books.config import load_prices
+    from pipelines.price_notices import idle_patterns
+
+    prices = load_prices(folder, invocation.config(folder))
+    fresh = [warning for warning in idle_patterns(folder, prices, clock.now()) if warning not in said]
+    for warning in fresh:
+        invocation.output.note(f"warning: {warning}")
+    return fresh
 
 
 def _bill(invocation: Invocation, folder: BooksFolder, first: date, last: date, *, bare: bool) -> list[PostingSummary]:

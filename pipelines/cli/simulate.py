@@ -157,7 +157,7 @@ def _revenue_lines(
     revenue = [book["revenue"].get(currency, 0) for book in books]
     changes = [book["change_revenue"].get(currency, 0) for book in books[1:]]
     yield f"revenue at package prices, {currency.upper()}", [_amount(amount, currency) for amount in revenue]
-    yield "  change", [None, *(_amount(change, currency) for change in changes)]
+    yield "  change", [None, *(_signed(change, _amount(change, currency)) for change in changes)]
     yield "  change in %", [None, *(_share(change, revenue[0]) for change in changes)]
     if given := document["given_away"].get(currency):
         yield "  given away, at the same prices", [_amount(given, currency)] * len(books)
@@ -175,6 +175,11 @@ def _margin_lines(margins: Sequence[dict[str, Any]]) -> Iterator[tuple[str, list
 
 def _amount(amount: int, currency: str) -> str:
     return cents(amount, currency).removesuffix(f" {currency.upper()}")
+
+
+def _signed(change: int, shown: str) -> str:
+    """A change as it is shown, with its plus."""
+    return f"+{shown}" if change > 0 else shown
 
 
 def _dollars(nano: int) -> str:
@@ -216,7 +221,8 @@ def _changed(account: Account, name: str) -> tuple[object, ...]:
     posted, now = account.figures["posted"], account.figures[name]
     change = now.tokens - posted.tokens
     is_priced = now.revenue is not None and posted.revenue is not None
-    money = cents((now.revenue or 0) - (posted.revenue or 0), account.currency) if is_priced else None
+    more = (now.revenue or 0) - (posted.revenue or 0)
+    money = _signed(more, cents(more, account.currency)) if is_priced else None
     return (account.account_id, posted.tokens, now.tokens, f"{change:+,}", _share(change, posted.tokens), money)
 
 

@@ -366,6 +366,7 @@ def _detail(shape: Shape) -> str:
             (f"reason IN {integers}", f"concat_ws(', ', {bad})"),
             (f"reason = '{Reason.INVALID_TEXT}'", f"concat_ws(', ', {odd})"),
             (f"reason = '{Reason.UNKNOWN_OPERATION}'", f"left({word}, 100)"),
+            (f"reason = '{Reason.INVALID_MONEY}'", "left(x_reported_cost, 100)"),
             (
                 f"reason IN ('{Reason.INVALID_TIME}', '{Reason.NAIVE_TIME}', '{Reason.TIME_OUT_OF_RANGE}')",
                 "left(n_time, 100)",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.resources
 import tomllib
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
@@ -162,12 +163,13 @@ def parse_profile(text: str, where: str) -> Profile:
 
 def _problem(location: tuple[str | int, ...], kind: str, message: str) -> str:
     internal = ("constrained-str", "literal", "tuple")
-    key = ".".join(str(part) for part in location if part not in internal and not str(part).startswith("tuple["))
+    named = (str(part) for part in location if part not in internal)
+    key = ".".join(part for part in named if not part.startswith(("tuple[", "literal[")))
     if kind == "extra_forbidden":
         return f"unknown key {key!r}; remove it or check its spelling"
     if kind == "missing":
         return f"key {key!r} is missing"
-    said = message.removeprefix("Value error, ")
+    said = message.removeprefix("Value error, ").replace("Input should be", "expected")
     return f"key {key!r}: {said}" if key else said
 
 
@@ -193,11 +195,12 @@ def profile_text(name: str, books_folder: Path | None) -> tuple[str, str]:
         return (importlib.resources.files(__package__) / "profiles" / f"{name}.toml").read_text(
             "utf-8"
         ), f"built-in profile {name}"
-    message = (
-        f"profile {name!r} does not exist: neither profiles/{name}.toml beside tollbook.toml nor built in. "
-        f"Existing: {', '.join(own_profiles(books_folder) + built_in_profiles())}."
+    existing = own_profiles(books_folder) + built_in_profiles()
+    near = get_close_matches(name, existing, n=1) if plain else []
+    hint = f"Did you mean {near[0]}?" if near else f"Existing: {', '.join(existing)}."
+    raise ConfigurationError(
+        f"profile {name!r} does not exist: neither profiles/{name}.toml beside tollbook.toml nor built in. {hint}"
     )
-    raise ConfigurationError(message)
 
 
 def load_profile(name: str, books_folder: Path | None) -> Profile:

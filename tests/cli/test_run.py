@@ -181,3 +181,13 @@ def test_lost_price_file_stops_the_run(tollbook: Command) -> None:
     assert str(kept) in run.err.replace("\n", "")
     rates.write_bytes(kept.read_bytes())
     assert tollbook("--json", "run").document["postings"] == 1
+
+
+def test_pattern_without_a_model_is_named_by_the_run_that_posts_first(fresh: Command) -> None:
+    """Before, nobody can know; after its own calls the run can, and says so once."""
+    rule = '[[rate]]\nid = "odd"\nmultiplier = "2"\nmatch = { model = "zzz-*" }\n'
+    (fresh.root / "rates.toml").write_text(rule, encoding="utf-8")
+    assert "nothing is posted yet" in fresh("doctor").out.replace("\n", " ")
+    run = fresh("run")
+    assert run.code == 0
+    assert run.err.count("matches 'zzz-*'") == 1
