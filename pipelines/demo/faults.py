@@ -7,15 +7,16 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from pipelines.demo.accounts import bonus_account, overdrawn_accounts
+from pipelines.demo.calls import Call
 from pipelines.demo.dates import DAY_MS, app_path, at_ms, gateway_path
 from pipelines.demo.malformed import malformed_app, malformed_gateway
-from pipelines.demo.prices import CHANGE_MS, IMAGE_FAMILIES
+from pipelines.demo.prices import CHANGE_MS, IMAGE_FAMILIES, MULTIPLIER_BEFORE, billable_tokens
 from pipelines.demo.usage_app import app_line
 from pipelines.demo.usage_gateway import gateway_line
 
 if TYPE_CHECKING:
     from pipelines.demo.accounts import Account
-    from pipelines.demo.calls import Call, Callers
+    from pipelines.demo.calls import Callers
 
 FIRST_NUMBER = 900_000_000
 UNSIGNED = ("usage/app/unsigned/2026-09-14.jsonl", date(2026, 9, 14))
@@ -26,6 +27,8 @@ CRLF_FILE = gateway_path(date(2026, 9, 21))
 OPEN_ENDED_FILE = app_path(date(2026, 10, 7))
 REFUSED_LINES = 10
 IN_FILE, ACROSS_FILES = "in file", "across files"
+STALE, TOO_MANY, OUTLIER = "stale multiplier", "too many tokens", "cost outlier"
+STALE_CALLS, TOO_MANY_CALLS, OUTLIERS = 3, 2, 2
 _VICTIMS = 8
 _LOGS = {"app": (app_path, app_line), "gateway": (gateway_path, gateway_line)}
 
@@ -58,6 +61,8 @@ class Faults:
         self._failed()
         self._images()
         self._actors()
+        self._drift()
+        self._outliers()
         for path in (app_path(date(2026, 8, 2)), app_path(date(2026, 9, 3)), gateway_path(date(2026, 10, 21))):
             self._put(path, *[Planted(b"", "blank")] * 2)
         self.refused = [app_line(self._call(at_ms(date(2026, 9, 10), hour=h))) for h in range(REFUSED_LINES)]
@@ -148,6 +153,32 @@ class Faults:
                 self._add(
                     log, delivered, self._callers.image(self._number, at_ms(day, hour=6), account, provider, model)
                 )
+
+    def _drift(self) -> None:
+        # The app went on with the multiplier of before for some calls, and charged some a few tokens too many.
+        day, delivered = date(2026, 10, 5), date(2026, 10, 7)
+        for number, kind in enumerate((STALE,) * STALE_CALLS + (TOO_MANY,) * TOO_MANY_CALLS):
+            call = self._sized(at_ms(day, hour=number))
+            used = call.input_tokens + call.output_tokens
+            wrong = -(-used * MULTIPLIER_BEFORE.numerator // MULTIPLIER_BEFORE.denominator)
+            if kind == TOO_MANY:
+                wrong = (billable_tokens(call) or 0) + used
+            raw = app_line(call, billableTokens=f"{wrong}.0")
+            self._put(app_path(delivered), Planted(raw, "accepted", kind, call))
+
+    def _outliers(self) -> None:
+        # 4,000 and 1,000 tokens of gpt-4o cost 2 cents; the gateway says 40.
+        for hour in range(OUTLIERS):
+            call = self._sized(at_ms(date(2026, 10, 12), hour=hour))
+            raw = gateway_line(call, cost="0.400000000")
+            self._put(gateway_path(date(2026, 10, 14)), Planted(raw, "accepted", OUTLIER, call))
+
+    def _sized(self, occurred_ms: int) -> Call:
+        """A call of a fixed size, without any draw: what is drawn after it stays what it was."""
+        self._number += 1
+        account = self._accounts[self._number % _VICTIMS]
+        caller = account.account_id, account.workspace_id
+        return Call(self._number, occurred_ms, *caller, "chat", "openai", "gpt-4o", 4_000, 1_000)
 
     def _actors(self) -> None:
         # The bonus is half used, in good time; two customers use far more than their welcome bonus.

@@ -64,6 +64,7 @@ def planted(plan: Plan) -> list[PlantedKind]:
         *_quarantined(plan),
         *_files(plan),
         *_calls(plan),
+        *_reported(plan),
         *_ledger(plan),
         *_accounts(plan),
         *_breaks(plan),
@@ -164,6 +165,31 @@ def _calls(plan: Plan) -> list[PlantedKind]:
                 f"{name} image calls", plan.image_calls[family], "both logs", images.format(IMAGE_COSTS[family])
             )
             for family, name in _FAMILY_NAMES.items()
+        ),
+    ]
+
+
+def _reported(plan: Plan) -> list[PlantedKind]:
+    drift = "SELECT CAST(coalesce(sum(calls), 0) AS BIGINT) FROM finance.billing_drift"
+    return [
+        PlantedKind(
+            "billing drift: the multiplier of before",
+            plan.stale_multiplier_calls,
+            "usage/app/2026-10-07.jsonl",
+            drift + " WHERE cause = 'stale_multiplier'",
+        ),
+        PlantedKind(
+            "billing drift: for no known cause",
+            plan.overcharged_calls,
+            "usage/app/2026-10-07.jsonl",
+            drift + " WHERE cause = 'unknown'",
+        ),
+        PlantedKind("billing drift in all", plan.stale_multiplier_calls + plan.overcharged_calls, "both logs", drift),
+        PlantedKind(
+            "costs far from the provider's price",
+            plan.cost_outliers,
+            "usage/gateway/dt=2026-10-14",
+            "SELECT count(*) FROM finance.cost_outliers",
         ),
     ]
 

@@ -41,6 +41,9 @@ class Plan:
     held_images: int
     image_calls: dict[str, int]
     late_events: int
+    stale_multiplier_calls: int
+    overcharged_calls: int
+    cost_outliers: int
 
     accounts: int
     suspended_accounts: int

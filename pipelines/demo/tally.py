@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from pipelines.demo.dates import DAY_MS, LAST, START, at_ms
+from pipelines.demo.faults import OUTLIER, STALE, TOO_MANY
 from pipelines.demo.plan import Plan
 from pipelines.demo.prices import CHANGE_MS, IMAGE_COSTS, IMAGE_FAMILIES, WELCOME_TOKENS, billable_tokens
 
@@ -43,6 +44,7 @@ class Tally:
         """Count one planted line of a taken file dated `day`."""
         if line.call is not None:
             self.call(line.call, day)
+            self._counts[line.where] += 1
             return
         self._counts[line.outcome] += 1
         self._counts[f"duplicate {line.where}"] += line.outcome == "duplicate"
@@ -100,6 +102,9 @@ class Tally:
             held_images=counts["held"],
             image_calls={family: self._images[family] for family in IMAGE_COSTS},
             late_events=counts["late"],
+            stale_multiplier_calls=counts[STALE],
+            overcharged_calls=counts[TOO_MANY],
+            cost_outliers=counts[OUTLIER],
             accounts=len(treasury.balances),
             suspended_accounts=sum(balance < 0 for balance in treasury.balances.values()),
             credits_received=len(treasury.rows),
