@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pipelines.books.folder import BooksFolder
+    from pipelines.books.posting_log import PostingHistory
 
 DISK_WARN_BYTES = 2 * 1024**3
 DISK_FAIL_BYTES = 200 * 1024**2
@@ -98,7 +99,8 @@ def _configuration(case: _Case) -> Iterator[Examined]:
     config = load_config(case.folder, case.env)
     yield Examined("configuration", Verdict.OK, f"{case.folder.config}: {config.books.name}, from {config.books.start}")
     prices, packages = load_prices(case.folder, config), load_packages(case.folder, config)
-    refuse_lost_prices(PostingLog(case.folder.posting_log).read_all(), case.folder, config)
+    if (history := _history(case)) is not None:
+        refuse_lost_prices(history, case.folder, config)
     versions, rules = len(prices.settings.versions), len(prices.rates)
     absent = [name for name in (config.rates.path, config.packages.path) if not (case.folder.root / name).exists()]
     built_in = f"; no {' and no '.join(absent)}, so the built-in ones hold" if absent else ""
@@ -109,6 +111,14 @@ def _configuration(case: _Case) -> Iterator[Examined]:
     own = sum(len(one.models) for one in provider_prices.own)
     detail = f"{len(provider_prices.models):,} models of the table, {own:,} with prices written by hand"
     yield Examined("provider prices", Verdict.OK, detail)
+
+
+def _history(case: _Case) -> PostingHistory | None:
+    """The postings so far; None where the journal is torn, which its own examination tells."""
+    try:
+        return PostingLog(case.folder.posting_log).read_all()
+    except TornLineError:
+        return None
 
 
 def _profiles(case: _Case) -> Iterator[Examined]:
@@ -133,7 +143,8 @@ def _price_rules(case: _Case) -> Iterator[Examined]:
     for notice in notices:
         yield Examined("price rules", Verdict.WARN, notice)
     if not notices:
-        is_new = not PostingLog(case.folder.posting_log).read_all().done
+        history = _history(case)
+        is_new = history is not None and not history.done
         judged = "nothing posted would be billed otherwise; every pattern is in use"
         unjudged = "nothing is posted yet; whether every pattern names a model in use, the first run says"
         yield Examined("price rules", Verdict.OK, unjudged if is_new else judged)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date
 
 from pipelines.demo.dates import SECOND_MS, START, at_ms, iso
 from pipelines.demo.packages import PACKAGES
@@ -14,6 +14,8 @@ _FOUNDERS = 30
 _PLANS = ("free", "pro", "team")
 _CURRENCIES = ("usd", "usd", "eur", "usd", "gbp", "usd", "usd", "eur")
 _RECHARGED = 5
+_JOINED = tuple(date(2026, month, day) for month, day in ((8, 7), (8, 21), (9, 1), (9, 14), (9, 28), (10, 7), (10, 21)))
+"""When the later customers join, on days that are billed anyway; everybody else is there from the first minute."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,7 @@ def account_lines(accounts: tuple[Account, ...]) -> list[bytes]:
 def _account(index: int) -> Account:
     regular = index < _REGULARS
     late = _FOUNDERS <= index < _REGULARS
-    # Later customers join every eleven days; everybody else is there from the first minute.
-    created = at_ms(START + timedelta(days=11 * (index - _FOUNDERS + 1)), hour=9) if late else at_ms(START)
+    created = at_ms(_JOINED[index - _FOUNDERS], hour=9) if late else at_ms(START)
     return Account(
         account_id=f"user{index + 1:04d}",
         workspace_id=None if index % 4 == 0 else f"space{index % 6 + 1:02d}",

@@ -75,19 +75,19 @@ class Treasury:
     def _plant(self, accounts: tuple[Account, ...]) -> None:
         buyer, granted, rewarded = accounts[0], accounts[2], accounts[3]
         pro = PACKAGES[1]
-        payment, charge = self._purchase(buyer, at_ms(date(2026, 8, 3), hour=9), pro)
+        payment, charge = self._purchase(buyer, at_ms(date(2026, 8, 7), hour=9), pro)
         # A fifth of the money comes back, so a fifth of the tokens goes.
         cents, refunded = pro.prices[buyer.currency] // _REFUND_SHARE, at_ms(date(2026, 8, 28), hour=15)
         refund: Row = {"amount_cents": -cents, "currency": buyer.currency, "stripe_payment_intent_id": payment}
         refund |= {"stripe_refund_id": self._till.refund(charge, cents, refunded)}
         self._add(buyer, refunded, "refund", -_REFUND_TOKENS, refund)
-        self._add(granted, at_ms(date(2026, 9, 2), hour=11), "admin_grant", 20_000, {"admin_user_id": "admin01"})
+        self._add(granted, at_ms(date(2026, 9, 7), hour=11), "admin_grant", 20_000, {"admin_user_id": "admin01"})
         self._add(rewarded, at_ms(date(2026, 9, 7), hour=8), "bonus", 2_500, {"description": "Referral"})
         expiring: Row = {"expires_at": iso(BONUS_EXPIRES_MS), "description": "Summer promotion"}
         self._add(bonus_account(accounts), BONUS_FROM_MS, "bonus", BONUS_TOKENS, expiring)
         self._plant_breaks(accounts)
         for number in range(_APP_USAGE_ROWS):
-            self._row(granted, at_ms(date(2026, 10, 2), hour=9 + number), "usage", -1_500 - number, {})
+            self._row(granted, at_ms(date(2026, 10, 7), hour=9 + number), "usage", -1_500 - number, {})
 
     def _plant_breaks(self, accounts: tuple[Account, ...]) -> None:
         """Purchases that do not fit their payments, and payments and returns that the ledger never hears of."""
@@ -114,7 +114,7 @@ class Treasury:
         for code in ("credit_without_payment", "duplicate_credit", "amount_mismatch", "timing_cutoff"):
             till.planted[code] += 1
         till.plant((accounts[13], accounts[14], accounts[15]))
-        at = at_ms(date(2026, 9, 3), hour=13)
+        at = at_ms(date(2026, 9, 7), hour=13)
         sales = [
             (self._purchase(account, at, starter)[1], starter.prices[account.currency]) for account in accounts[16:20]
         ]

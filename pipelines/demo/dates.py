@@ -1,8 +1,7 @@
-"""The demo's three months, cut into files: daily as a month begins, weekly after that. Times are epoch ms, UTC."""
+"""The demo's three months, cut into files: on the first of a month and weekly after that. Times are epoch ms, UTC."""
 
 from __future__ import annotations
 
-from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -11,8 +10,8 @@ LAST = date(2026, 10, 31)
 SECOND_MS = 1_000
 DAY_MS = 86_400 * SECOND_MS
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MONTHS = ((2026, 8), (2026, 9), (2026, 10))
-DELIVERY_DAYS = (1, 2, 3, 7, 14, 21, 28)
+_MONTHS = (8, 9, 10)
+DELIVERY_DAYS = (1, 7, 14, 21, 28)
 _GATEWAY_DAYS = (7, 14, 21, 28)
 
 
@@ -70,7 +69,7 @@ def file_slots() -> tuple[FileSlot, ...]:
 
 def _windows(days: tuple[int, ...]) -> list[tuple[date, int, int]]:
     # Each file covers the time since the file before it. The first calls come an hour after the first accounts.
-    dates = [date(year, number, day) for year, number in _MONTHS for day in (*days, monthrange(year, number)[1])]
+    dates = [*(START.replace(month=number, day=day) for number in _MONTHS for day in days), LAST]
     begin = at_ms(START, hour=1)
     windows = []
     for day in dates:

@@ -63,7 +63,7 @@ class Faults:
         self._actors()
         self._drift()
         self._outliers()
-        for path in (app_path(date(2026, 8, 2)), app_path(date(2026, 9, 3)), gateway_path(date(2026, 10, 21))):
+        for path in (app_path(date(2026, 8, 14)), app_path(date(2026, 9, 14)), gateway_path(date(2026, 10, 21))):
             self._put(path, *[Planted(b"", "blank")] * 2)
         self.refused = [app_line(self._call(at_ms(date(2026, 9, 10), hour=h))) for h in range(REFUSED_LINES)]
         self.forged = [app_line(self._call(at_ms(date(2026, 10, 9), hour=h))) for h in range(REFUSED_LINES)]
@@ -183,10 +183,10 @@ class Faults:
     def _actors(self) -> None:
         # The bonus is half used, in good time; two customers use far more than their welcome bonus.
         for number in range(3):
-            self._fixed(bonus_account(self._accounts), date(2026, 9, 3), number, 600)
+            self._fixed(bonus_account(self._accounts), date(2026, 9, 7), number, 600)
         for account in overdrawn_accounts(self._accounts):
             for number in range(8):
-                self._fixed(account, date(2026, 10, 3), number, 2_000)
+                self._fixed(account, date(2026, 10, 7), number, 2_000)
 
     def _fixed(self, account: Account, day: date, number: int, tokens: int) -> None:
         made = tokens // 4

@@ -101,7 +101,7 @@ def _lines(plan: Plan) -> list[PlantedKind]:
         ),
         _usage_lines("conflicting lines", plan.conflict, "conflict", "one id with two contents, on 08-14 and 10-14"),
         _usage_lines("calls before the books start", plan.ignored, "ignored", "usage/app/2026-08-01.jsonl"),
-        _usage_lines("blank lines", plan.blank, "blank", "usage/app/2026-08-02 and 2026-09-03, gateway 2026-10-21"),
+        _usage_lines("blank lines", plan.blank, "blank", "usage/app/2026-08-14 and 2026-09-14, gateway 2026-10-21"),
     ]
 
 

@@ -22,8 +22,8 @@ WITH rules AS (
     SELECT rules.*, state.effective_to, state.posting_id AS known_from, state.known_until
     FROM rules
     JOIN (
-        SELECT *, lead(posting_id, 1, 9223372036854775807) OVER (PARTITION BY rate_id, rate_version ORDER BY posting_id)
-            AS known_until
+        SELECT *, coalesce(lead(posting_id) OVER (PARTITION BY rate_id, rate_version ORDER BY posting_id),
+            9223372036854775807) AS known_until
         FROM books.rate_states
     ) AS state USING (rate_id, rate_version)
     WHERE state.is_in_file

@@ -1,7 +1,8 @@
 -- What every call cost at its provider, computed again from the price lists that the books hold, by what its model was taken for at its posting; unknown where they cannot tell.
 WITH looked_up AS (
     SELECT provider, model, kind, price_version, posting_id,
-        lead(posting_id, 1, 9223372036854775807) OVER (PARTITION BY provider, model, kind ORDER BY posting_id) AS known_until
+        coalesce(lead(posting_id) OVER (PARTITION BY provider, model, kind ORDER BY posting_id), 9223372036854775807)
+            AS known_until
     FROM books.provider_models
 ), prices AS (
     -- In 10^-24 dollars for one token, image or request: the digits of the decimal, for so many units.
@@ -11,9 +12,9 @@ WITH looked_up AS (
     FROM books.provider_prices
 ), starts AS (
     SELECT *, CASE WHEN tier_start = 0 THEN -1 ELSE tier_start END AS tier_from,
-        lead(tier_start, 1, 9223372036854775807) OVER (
+        coalesce(lead(tier_start) OVER (
             PARTITION BY price_version, variant, effective_from, effective_to, day_second_from, day_second_to
-            ORDER BY tier_start) AS tier_to
+            ORDER BY tier_start), 9223372036854775807) AS tier_to
     FROM (
         SELECT price_version, variant, effective_from, effective_to, day_second_from, day_second_to, tier_start FROM prices
         UNION

@@ -33,8 +33,15 @@ WITH stated AS (
         -coalesce(booked.corrected, 0) AS corrected, -coalesce(priced.price_difference, 0) AS price_difference,
         -coalesce(priced.held, 0) AS held
     FROM stated LEFT JOIN booked USING (account_id) LEFT JOIN priced USING (account_id)
+), together AS (
+    -- Any of them together: an account need not have them all.
+    -- (No lambda: the copy's storage writes one down in other signs, and its views are compared by those.)
+    SELECT DISTINCT compared.account_id
+    FROM compared JOIN (SELECT range AS causes FROM range(64)) AS subset
+        ON compared.drift = (causes & 1) * price_difference + ((causes >> 1) & 1) * expired + ((causes >> 2) & 1) * welcome
+            + ((causes >> 3) & 1) * by_hand + ((causes >> 4) & 1) * corrected + ((causes >> 5) & 1) * held
 )
-SELECT *,
+SELECT compared.*,
     CASE
         WHEN drift = 0 THEN 'none'
         WHEN drift = price_difference THEN 'price of calls'
@@ -43,13 +50,7 @@ SELECT *,
         WHEN drift = by_hand THEN 'entries made by hand in the books'
         WHEN drift = corrected THEN 'corrections'
         WHEN drift = held THEN 'calls that are held'
-        -- Any of them together: an account need not have them all.
-        -- (No lambda: the copy's storage writes one down in other signs, and its views are compared by those.)
-        WHEN EXISTS (
-            SELECT 1 FROM range(64) AS any_of(causes)
-            WHERE (causes & 1) * price_difference + (causes >> 1 & 1) * expired
-            + (causes >> 2 & 1) * welcome + (causes >> 3 & 1) * by_hand + (causes >> 4 & 1) * corrected
-            + (causes >> 5 & 1) * held = drift) THEN 'several of these'
+        WHEN together.account_id IS NOT NULL THEN 'several of these'
         ELSE 'unexplained'
     END AS cause
-FROM compared;
+FROM compared LEFT JOIN together USING (account_id);
