@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,10 @@ import pytest
 from pipelines.stripe_double import actions as do
 from pipelines.stripe_double.export import write_objects
 from pipelines.stripe_double.world import World
+from tests.cli.conftest import Command, write_inputs
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import Command
+    from pathlib import Path
 
 STRIPE = '[stripe]\nmode = "files"\naccount = "acct_t"\nlivemode = false\n'
 
@@ -28,9 +30,11 @@ def _credit(number: int, day: int, payment: str | None, cents: int = 1_500, **mo
     return json.dumps(row | {"occurred_at": f"2026-09-{day:02d}T10:00:30Z"} | more) + "\n"
 
 
-@pytest.fixture
-def paid(fresh: Command) -> Command:
+@pytest.fixture(scope="module")
+def paid_books(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two payments that fit, one that nobody credited, one that was credited twice; billed through 4 September."""
+    fresh = Command(tmp_path_factory.mktemp("paid").resolve() / "books")
+    write_inputs(fresh.root)
     world = World(seed=5, now=_second(5, 6), account="acct_t", livemode=False)
     for_ada = {"account_id": "ada"}
     fits, lost, twice = (do.pay(world, amount=1_500, at=_second(day, 10), metadata=for_ada) for day in (2, 3, 4))
@@ -44,7 +48,15 @@ def paid(fresh: Command) -> Command:
         config.write(STRIPE)
     assert lost.charge is not None
     assert fresh("run").code == 0
-    return fresh
+    return fresh.root
+
+
+@pytest.fixture
+def paid(paid_books: Path, tmp_path: Path) -> Command:
+    """The command on a copy of the paid books."""
+    root = tmp_path.resolve() / "books"
+    shutil.copytree(paid_books, root)
+    return Command(root)
 
 
 def _codes(tollbook: Command) -> dict[str, str]:
