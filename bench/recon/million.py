@@ -15,6 +15,7 @@ from pipelines.warehouse.migrations import migrate
 from pipelines.warehouse.views import create_views
 
 DEFAULT_CHARGES = 1_000_000
+_MEGABYTES_PER_MILLION = 1_200
 
 
 def run(rows: int | None, repeats: int) -> None:
@@ -40,7 +41,7 @@ def _cpu() -> float:
 
 
 def _child(step: str, path: Path, count: int) -> dict[str, object]:
-    with open_warehouse(path, memory_limit="1200MB") as connection:
+    with open_warehouse(path, memory_limit=f"{_MEGABYTES_PER_MILLION * -(-count // DEFAULT_CHARGES)}MB") as connection:
         if step == "fill":
             migrate(connection, path)
             create_views(connection)
