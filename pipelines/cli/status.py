@@ -12,6 +12,7 @@ from pipelines.cli.output import Column
 from pipelines.cli.text import instant
 
 if TYPE_CHECKING:
+    from pipelines.books.config_models import BooksConfig
     from pipelines.books.folder import BooksFolder
     from pipelines.cli.output import Page
     from pipelines.outlook import Outlook
@@ -53,6 +54,9 @@ def command(
     folder = invocation.folder()
     config = invocation.config(folder)
     outlook = look_ahead(folder, config)
+    stopped_by = _price_error(folder, config)
+    if stopped_by is not None:
+        invocation.output.warn(f"the next run will stop: {stopped_by}")
     posted, last, held = _published(folder)
     rows = _by_date(posted, outlook)
     shown = rows[-days:] if days else rows
@@ -68,6 +72,7 @@ def command(
         "unread_admin_entries": outlook.unread_entries,
         "waiting": waiting_rows(outlook, outlook.through),
         "notices": outlook.notices,
+        "stopped_by": stopped_by,
     }
 
     def render(page: Page) -> None:
@@ -81,6 +86,19 @@ def command(
         show_waiting(page, outlook, outlook.through)
 
     invocation.output.result(document, render)
+
+
+def _price_error(folder: BooksFolder, config: BooksConfig) -> str | None:
+    """What is wrong with the price files, if the next run would stop at it."""
+    from billing_core.errors import ConfigurationError
+    from pipelines.books.config import load_packages, load_prices
+
+    try:
+        load_prices(folder, config)
+        load_packages(folder, config)
+    except ConfigurationError as error:
+        return str(error)
+    return None
 
 
 def _published(folder: BooksFolder) -> tuple[list[dict[str, Any]], dict[str, Any] | None, list[dict[str, Any]]]:

@@ -26,6 +26,14 @@ def test_status_tells_a_late_file_that_waits(tollbook: Command) -> None:
     assert "usage/2026-09-01-b.jsonl" in tollbook("status").out
 
 
+def test_status_says_what_the_next_run_will_stop_at(tollbook: Command) -> None:
+    """A broken price file is told by the verb that people look at first, in both forms."""
+    (tollbook.root / "rates.toml").write_text("[[settings]]\ndefault_token_multiplier = 1.6\n", encoding="utf-8")
+    status = tollbook("--json", "status")
+    assert (status.code, '"1.6"' in status.document["stopped_by"]) == (0, True)
+    assert "the next run will stop" in tollbook("status").err
+
+
 def test_accounts_are_listed_with_balances(tollbook: Command) -> None:
     """10,000 welcome tokens less what was billed, in both forms."""
     listed = tollbook("--json", "accounts", "list").document
