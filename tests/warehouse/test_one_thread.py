@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def test_lot_expires_beside_new_credits_on_one_thread(tmp_path: Path) -> None:
-    """An expiry goes in once although DuckDB reads the credits of its posting while it writes there."""
+    """An expiry and a new credit of one posting come out as on several threads, and every check agrees."""
     books = LedgerBooks(tmp_path / "books", config=f"{CONFIG}[engine]\nthreads = 1\n", rates=RATES)
     books.account()
     books.credit("first", "bonus", 500, 1, expires_at=at(3))

@@ -56,17 +56,12 @@ WITH looked_up AS (
         lower(image_size) AS size, lower(image_quality) AS quality, success, gateway_cache_hit, provider_cost_nanousd,
         coalesce(service_tier, 'standard') AS variant, (epoch_us(occurred_at) // 1000000) % 86400 AS day_second,
         CASE WHEN total_tokens = 0 AND image_count > 0 THEN 'images' ELSE 'tokens' END AS kind
-    FROM books.token_usage
-    UNION ALL BY NAME
-    SELECT usage_id, account_id, provider, model, service_tier, posting_id, occurred_at, input_tokens, output_tokens,
-        total_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, reasoning_tokens,
-        audio_input_tokens, audio_output_tokens, image_input_tokens, image_output_tokens, image_count,
-        lower(image_size) AS size, lower(image_quality) AS quality, success, gateway_cache_hit, provider_cost_nanousd,
-        coalesce(service_tier, 'standard') AS variant, (epoch_us(occurred_at) // 1000000) % 86400 AS day_second,
-        CASE WHEN total_tokens = 0 AND image_count > 0 THEN 'images' ELSE 'tokens' END AS kind
-    FROM books.usage_revisions
-    -- A price for a held call, or the total of a month, says nothing new of what the provider charged.
-    WHERE revision_reason = 'superseded'
+    FROM (
+        SELECT * FROM books.token_usage
+        UNION ALL BY NAME
+        -- A price for a held call, or the total of a month, says nothing new of what the provider charged.
+        SELECT * FROM books.usage_revisions WHERE revision_reason = 'superseded'
+    )
 ), listed AS (
     SELECT call.*, looked_up.price_version, tier.known_from <= call.occurred_at AS is_known_tier
     FROM calls AS call
