@@ -69,10 +69,12 @@ def test_demo_refuses_a_folder_of_somebody(tollbook: Command) -> None:
 
 
 @pytest.mark.slow
-def test_demo_finds_all_that_it_planted(tollbook: Command, tmp_path: Path) -> None:
-    """Planted = found for every kind, whatever the clock and the user's overrides say."""
+@pytest.mark.parametrize(("seed", "rows"), [("1", "1"), ("3", "5000")])
+def test_demo_finds_all_that_it_planted(tollbook: Command, tmp_path: Path, seed: str, rows: str) -> None:
+    """Planted = found for every kind, whatever the seed, the size, the clock and the user's overrides say."""
     made = tollbook(
-        "--json", "demo", "--dir", str(tmp_path / "demo"), "--rows", "1", env={"TOLLBOOK__BOOKS__NAME": "x"}
+        *("--json", "demo", "--dir", str(tmp_path / "demo"), "--seed", seed, "--rows", rows),
+        env={"TOLLBOOK__BOOKS__NAME": "x"},
     )
     assert made.code == 0, made.err
     document = made.document
