@@ -25,6 +25,7 @@ AT_EXPIRY = "at_expiry"
 _PROPORTIONAL = re.compile(r"proportional\((.*)\)")
 _PRIORITY_MAX = 2**31 - 1
 _ABOUT_THE_VERSION = frozenset({"settings_version", "effective_to", "stated_from", "updated_by", "reason"})
+_WRITTEN_OTHERWISE = frozenset({"effective_from", "multiplier_ppm"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,11 +74,14 @@ class Settings:
         return decimal_text_to_ppm(match[1]) if match else None
 
     def content(self) -> dict[str, object]:
-        """What the version hash covers: every value and `effective_from`, not who wrote it, why, or how it ends."""
-        kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _ABOUT_THE_VERSION}
-        del kept["multiplier_ppm"]
+        """What the version hash covers: every value and `effective_from`, not who wrote it, why, or how it ends.
+
+        The keys stand in the order in which rates.toml has them.
+        """
         starts = None if self.effective_from is None else utc_text(self.effective_from)
-        return kept | {"default_token_multiplier": self.default_token_multiplier, "effective_from": starts}
+        names = [f.name for f in fields(self) if f.name not in _ABOUT_THE_VERSION | _WRITTEN_OTHERWISE]
+        kept = {name: getattr(self, name) for name in names}
+        return {"effective_from": starts, "default_token_multiplier": self.default_token_multiplier} | kept
 
 
 _KEYS = frozenset(Settings().content()) | {"updated_by", "reason"}

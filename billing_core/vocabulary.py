@@ -95,7 +95,10 @@ class BalanceLevel(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a line was not accepted, or a file was refused. One per record: the first failing rule wins."""
+    """Why a line was not accepted, or a file was refused. One per record: the first failing rule wins.
+
+    What comes last is no reason against a record: it is accepted, and the word says what was left out of it.
+    """
 
     # whole files
     UNSIGNED = "unsigned"
@@ -151,3 +154,5 @@ class Reason(StrEnum):
     AGGREGATE = "aggregate"
     APP_USAGE_ROW = "app_usage_row"
     WELCOME_IN_BOOKS = "welcome_in_books"
+    # accepted all the same
+    UNREADABLE_COST = "unreadable_cost"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from billing_core.vocabulary import Disposition
+from billing_core.vocabulary import Disposition, Reason
 from pipelines.cli.levels import Finding, Level
 from pipelines.cli.output import Column
 from pipelines.cli.text import number, plural
@@ -41,7 +41,10 @@ def bill_dates(
 
 @dataclass(frozen=True, kw_only=True)
 class Billed:
-    """The figures of one run. `counts` sums the postings; the checks are those of each posting."""
+    """The figures of one run. `counts` sums the postings; the checks are those of each posting.
+
+    `remarks`: what became of lines in a way that people should hear of, how many, and the first one's file and line.
+    """
 
     postings: int
     dates: tuple[str, ...]
@@ -50,6 +53,7 @@ class Billed:
     checks_total: int
     refused: tuple[tuple[str, str], ...]
     held: tuple[tuple[int, str], ...]
+    remarks: tuple[tuple[str, int, str, int], ...]
     published: Path
 
     @property
@@ -64,7 +68,15 @@ class Billed:
         if self.counts["conflict"]:
             text = f"{plural(self.counts['conflict'], 'line')} in conflict: one id, two contents"
             found.append(Finding(Level.MED, text))
+        for reason, lines, path, first in self.remarks:
+            text = f"{plural(lines, 'line')} {_REMARKS[reason]}; the first is {path}, line {first:,}"
+            found.append(Finding(Level.LOW, text))
         return found
+
+    @property
+    def sets_aside(self) -> bool:
+        """Whether lines are held back that somebody may mend and retry."""
+        return bool(self.counts["quarantined"] or self.counts["conflict"])
 
     def to_json(self) -> dict[str, object]:
         """As one object."""
@@ -81,6 +93,19 @@ class Billed:
             "findings": [finding.to_json() for finding in self.findings],
             "published": str(self.published),
         }
+
+
+_REMARKS: dict[str, str] = {
+    Reason.BEFORE_START: "dated before the first day of the books, [books] start: ignored, not billed",
+    Reason.UNREADABLE_COST: "whose own cost is no amount: billed, its reported cost left empty",
+}
+_REMARKED = """
+SELECT line.reason, count(*), min(file.path),
+    min_by(line.line_no, (file.path, line.line_no))
+FROM audit.line_dispositions AS line JOIN audit.usage_files AS file USING (file_id)
+WHERE list_contains($ids, line.posting_id) AND list_contains($reasons, line.reason)
+GROUP BY line.reason ORDER BY line.reason
+"""
 
 
 def refusals(refused: Iterable[tuple[str, str]]) -> list[Finding]:
@@ -115,6 +140,7 @@ def billed(
             " WHERE held_reason IS NOT NULL AND list_contains($ids, posting_id) ORDER BY seq",
             ids,
         ).fetchall()
+        remarks = reader.execute(_REMARKED, {**ids, "reasons": list(_REMARKS)}).fetchall()
     return Billed(
         postings=len(summaries),
         dates=tuple(summary.billing_date.isoformat() for summary in summaries),
@@ -122,25 +148,30 @@ def billed(
         checks_passed=passed,
         checks_total=total,
         held=tuple(held),
+        remarks=tuple(remarks),
         refused=tuple(sorted({**dict(still_refused), **dict(refused)}.items())),
         published=folder.published,
     )
 
 
 class DateLines:
-    """One line per billing date, as each is done; dates without news before the first posting are left out."""
+    """One line per billing date with news, as each is done, and one for all dates without any between two of them.
+
+    Dates without news before the first posting are left out.
+    """
 
     def __init__(self, say: Callable[[str, str], None]) -> None:
         """Say each line with a style."""
         self._say = say
         self._begun = False
+        self._idle: list[date] = []
 
     def add(self, day: date, summary: PostingSummary | None) -> None:
         """A date that was looked at, with its posting if there was news."""
         if summary is None:
-            if self._begun:
-                self._say(f"{day}  {'-':>7}  nothing new", "dim")
+            self._idle.append(day)
             return
+        self.end()
         if not self._begun:
             self._say(_HEADING, "bold")
             self._begun = True
@@ -151,6 +182,13 @@ class DateLines:
             f"  {counts['accepted']:>11,}  {aside:>9,}  {counts['tokens_billed']:>15,}",
             "",
         )
+
+    def end(self) -> None:
+        """No more dates before the next news: say those without any."""
+        if self._begun and self._idle:
+            through = f" through {self._idle[-1]} ({len(self._idle)} dates)" if len(self._idle) > 1 else ""
+            self._say(f"{self._idle[0]}  {'-':>7}  nothing new{through}", "dim")
+        self._idle = []
 
 
 def show_lines(page: Page, result: Billed) -> None:

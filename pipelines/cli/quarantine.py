@@ -24,7 +24,6 @@ Reason = Annotated[str | None, typer.Option("--reason", metavar="REASON", help="
 File = Annotated[str | None, typer.Option("--file", metavar="PATH", help="Only this file, as listed.")]
 Line = Annotated[int | None, typer.Option("--line", metavar="N", min=1, help="Only this line of the file.")]
 
-_RAW_SHOWN = 2_000
 _OPEN = """
 SELECT file_id, line_no, record_no, source, kind, reason, detail, account_id, parsed::VARCHAR AS parsed, path,
     hex(line_sha256).lower() AS line_sha256, posting_id, file.sha256 AS file_sha256
@@ -70,6 +69,8 @@ def show(
     limit: Annotated[int, typer.Option("--limit", min=0, help="How many; 0 for all.")] = 5,
 ) -> None:
     """Show held records: reason, the fields that could be read, and the raw text with control characters escaped."""
+    from pipelines.cli.quarantine_text import show_record
+
     invocation = of(context)
     folder = invocation.folder()
     held = _open_records(folder, reason, file, line)
@@ -80,7 +81,7 @@ def show(
 
     def render(page: Page) -> None:
         for record in records:
-            _show_record(page, record)
+            show_record(page, folder, record)
         if not held:
             page.line("no held record matches")
         elif len(shown) < len(held):
@@ -206,29 +207,3 @@ def _raw_texts(folder: BooksFolder, rows: list[dict[str, Any]]) -> dict[tuple[in
         for record in frame.select("file_id", "line_no", "record_no", "raw").iter_rows():
             found[record[:3]] = (record[3] or b"").decode("utf-8", "backslashreplace")
     return found
-
-
-def _show_record(page: Page, record: dict[str, Any]) -> None:
-    import json
-
-    number_of = f", record {record['record_no']}" if record["record_no"] > 1 else ""
-    page.line(f"{record['path']}, line {record['line_no']:,}{number_of}", "bold")
-    detail = f" ({record['detail']})" if record["detail"] else ""
-    fields = json.loads(record["parsed"]) if record["parsed"] else {}
-    told = [(name, value) for name, value in fields.items() if value not in (None, 0, False, "")]
-    raw = record["raw"]
-    page.pairs(
-        [
-            ("reason", f"{record['reason']}{detail}"),
-            ("source", record["source"]),
-            ("at stake", "-" if record["tokens_at_stake"] is None else f"{record['tokens_at_stake']:,} tokens"),
-            ("sha256", record["line_sha256"]),
-            *((name, "yes" if value is True else value) for name, value in told),
-        ]
-    )
-    if raw is None:
-        page.line("  its raw text is gone, past [privacy] retention_days", "dim")
-    else:
-        cut = f" ... ({len(raw) - _RAW_SHOWN:,} characters more; --json shows all)" if len(raw) > _RAW_SHOWN else ""
-        page.line(f"  {raw[:_RAW_SHOWN]}{cut}", "dim")
-    page.line()

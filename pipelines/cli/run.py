@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -50,8 +51,6 @@ def command(
     config = invocation.config(folder)
     outlook = look_ahead(folder, config)
     begin, last = dates.span(outlook, first, through)
-    for notice in outlook.notices:
-        invocation.output.note(notice)
     bare = first is None and through is None
     if dry_run:
         _rehearse(invocation, outlook, last, bare=bare)
@@ -61,7 +60,7 @@ def command(
         _finish_without_news(invocation, outlook, last, fail_on, warnings)
         return
     summaries = _bill(invocation, folder, begin, last, bare=bare)
-    after = look_ahead(folder, config)
+    after = replace(look_ahead(folder, config), notices=outlook.notices)
     if summaries:
         warnings += _warn_of_patterns(invocation, folder, warnings)
         _finish(invocation, folder, summaries, after, last, fail_on, warnings)
@@ -105,7 +104,9 @@ def _bill(invocation: Invocation, folder: BooksFolder, first: date, last: date, 
             advance(1)
             lines.add(day, summary)
 
-        return bill_dates(folder, first, last, env=invocation.env, bare=bare, on_date=on_date)
+        summaries = bill_dates(folder, first, last, env=invocation.env, bare=bare, on_date=on_date)
+        lines.end()
+        return summaries
 
 
 def _finish(
@@ -125,11 +126,13 @@ def _finish(
         show_lines(page, result)
         show_figures(page, result)
         show_findings(page, result.findings)
+        show_notices(page, after)
         show_waiting(page, after, last)
 
     document = {**result.to_json(), "through": last, "waiting": waiting_rows(after, last), "warnings": warnings}
+    document["notices"] = after.notices
     invocation.output.result(document, render)
-    if result.findings:
+    if result.sets_aside:
         invocation.output.note("`tollbook quarantine list` shows what was held back and why.")
     if reaches(result.findings, fail_on):
         raise typer.Exit(FINDINGS)
@@ -146,11 +149,13 @@ def _finish_without_news(
     def render(page: Page) -> None:
         page.line(f"nothing new through {last}")
         show_findings(page, findings)
+        show_notices(page, outlook)
         if waiting_rows(outlook, last) or outlook.unread_entries:
             show_waiting(page, outlook, last)
 
     document: dict[str, object] = {"nothing_new_through": last, "postings": 0, "waiting": waiting_rows(outlook, last)}
     document["warnings"] = warnings
+    document["notices"] = outlook.notices
     document["findings"] = [finding.to_json() for finding in findings]
     invocation.output.result(document, render)
     if reaches(findings, fail_on):
@@ -170,6 +175,17 @@ def waiting_rows(outlook: Outlook, through: date) -> list[dict[str, str]]:
 
 
 _WAITING_SHOWN = 20
+
+
+def show_notices(page: Page, outlook: Outlook) -> None:
+    """The files that are not read, or not as they were before, and why."""
+    if outlook.notices:
+        page.heading(f"Not read, or not as before: {plural(len(outlook.notices), 'file')}")
+        rows = [(path, why) for path, _, why in (notice.partition(": ") for notice in outlook.notices[:_WAITING_SHOWN])]
+        page.table(["File", Column("Why", wrap=True)], rows)
+    if len(outlook.notices) > _WAITING_SHOWN:
+        rest = plural(len(outlook.notices) - _WAITING_SHOWN, "other")
+        page.line(f"... and {rest}; `tollbook --json status` lists all", "dim")
 
 
 def show_waiting(page: Page, outlook: Outlook, through: date) -> None:
@@ -205,6 +221,7 @@ def _rehearse(invocation: Invocation, outlook: Outlook, last: date, *, bare: boo
         "dates": [dict(zip(("date", "files", "bytes", "duplicates", "refused"), row, strict=True)) for row in rows],
         "unread_admin_entries": outlook.unread_entries,
         "waiting": [{"path": item.path, "why": item.why} for item in outlook.waiting],
+        "notices": outlook.notices,
     }
 
     def render(page: Page) -> None:
@@ -220,5 +237,6 @@ def _rehearse(invocation: Invocation, outlook: Outlook, last: date, *, bare: boo
         )
         for item in outlook.waiting:
             page.line(f"waits: {item.path}: {item.why}")
+        show_notices(page, outlook)
 
     invocation.output.result(document, render)

@@ -47,7 +47,7 @@ def command(
     Per date the files waiting, posted, late and blocked; the last posting; the quarantine by reason; what waits
     and why.
     """
-    from pipelines.cli.run import show_waiting, waiting_rows
+    from pipelines.cli.run import show_notices, show_waiting, waiting_rows
     from pipelines.outlook import look_ahead
 
     invocation = of(context)
@@ -83,6 +83,7 @@ def command(
             page.heading("Quarantine")
             right = [Column("Lines", right=True), Column("Files", right=True)]
             page.table(["Reason", *right], [(row["reason"], row["lines"], row["files"]) for row in held])
+        show_notices(page, outlook)
         show_waiting(page, outlook, outlook.through)
 
     invocation.output.result(document, render)

@@ -2,7 +2,7 @@
 """Usage records: mapped columns, one reason code per record, the first failing rule in a fixed order.
 
 The order: framing; JSON; object; repeated keys; leaf filter (ignored); id; version; time; before the books' start
-(ignored); texts; integers; booleans; money; operation; then, on complete records, account, usage, subsets, images and
+(ignored); texts; integers; booleans; operation; then, on complete records, account, usage, subsets, images and
 last whether the account is known. Nothing here raises on any data.
 """
 
@@ -183,6 +183,8 @@ def _statuses(profile: Profile) -> dict[str, str]:
         "s_" + column: sqltext.integer_status(f"n_{column}", column, 0) for column in mapped(profile, USAGE_COUNTS)
     }
     found["s_time"] = sqltext.time_status("n_time", "occurred_at", "p_time")
+    # A cost that is no amount says nothing against the call: it is left empty, and the disposition says so.
+    found["cost_unread"] = "(x_reported_cost IS NOT NULL AND reported_cost_nanousd IS NULL)"
     return found
 
 
@@ -307,8 +309,6 @@ def _reason(shape: Shape) -> str:
     pairs.append(("odd_text", f"'{Reason.INVALID_TEXT}'"))
     pairs += count_reasons(counts)
     pairs.append(("x_success IS NOT NULL AND own_success IS NULL", f"'{Reason.INVALID_BOOLEAN}'"))
-    pairs.append(("x_reported_cost IS NOT NULL AND n_cost IS NULL", f"'{Reason.INVALID_MONEY}'"))
-    pairs.append(("x_reported_cost IS NOT NULL AND reported_cost_nanousd IS NULL", f"'{Reason.AMOUNT_OUT_OF_RANGE}'"))
     pairs.append(("operation_type IS NULL", f"'{Reason.UNKNOWN_OPERATION}'"))
     return case_of(pairs)
 
@@ -366,7 +366,6 @@ def _detail(shape: Shape) -> str:
             (f"reason IN {integers}", f"concat_ws(', ', {bad})"),
             (f"reason = '{Reason.INVALID_TEXT}'", f"concat_ws(', ', {odd})"),
             (f"reason = '{Reason.UNKNOWN_OPERATION}'", f"left({word}, 100)"),
-            (f"reason = '{Reason.INVALID_MONEY}'", "left(x_reported_cost, 100)"),
             (
                 f"reason IN ('{Reason.INVALID_TIME}', '{Reason.NAIVE_TIME}', '{Reason.TIME_OUT_OF_RANGE}')",
                 "left(n_time, 100)",

@@ -1,4 +1,7 @@
-"""Frame CSV: a quoted field may hold line ends, every value is a text, the header is required."""
+"""Frame CSV: a quoted field may hold line ends, every value is a text, the header is required.
+
+Columns are separated by commas; where the header has none, by semicolons, or tabs.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import json
 from typing import TYPE_CHECKING
 
 from billing_core.vocabulary import Reason
+from pipelines.intake.endings import separator_of
 from pipelines.intake.errors import UnreadableFileError
 from pipelines.intake.framing import (
     BATCH_RECORDS,
@@ -81,8 +85,9 @@ def csv_batches(path: Path, byte_from: int, byte_to: int | None, first_line: int
     A continuation (byte_from > 0) takes its header from the start of the file.
     """
     csv.field_size_limit(2 * MAX_LINE_BYTES)
+    separator = separator_of(next(byte_blocks(path, 0, byte_to), b"")).decode()
     header_lines = _PhysicalLines(path, 0, byte_to, 1)
-    header = _header(path, header_lines)
+    header = _header(path, header_lines, separator)
     if header is None:
         return
     lines = header_lines if byte_from == 0 else _PhysicalLines(path, byte_from, byte_to, first_line)
@@ -90,7 +95,7 @@ def csv_batches(path: Path, byte_from: int, byte_to: int | None, first_line: int
     records: list[str | FramedLine] = []
     numbers: list[int] = []
     size = 0
-    for number, record in _records(lines, names):
+    for number, record in _records(lines, names, separator):
         records.append(record)
         numbers.append(number)
         size += len(record) if isinstance(record, str) else len(record.raw)
@@ -101,9 +106,19 @@ def csv_batches(path: Path, byte_from: int, byte_to: int | None, first_line: int
         yield make_batch(records, numbers)
 
 
-def _header(path: Path, lines: _PhysicalLines) -> list[str] | None:
+def header_of(path: Path) -> tuple[list[str], str] | None:
+    """The column names of a CSV file and what separates them; None for an empty one.
+
+    Raises UnreadableFileError if it has no readable header.
+    """
+    separator = separator_of(next(byte_blocks(path, 0), b"")).decode()
+    header = _header(path, _PhysicalLines(path, 0, None, 1), separator)
+    return None if header is None else (header, separator)
+
+
+def _header(path: Path, lines: _PhysicalLines, separator: str) -> list[str] | None:
     try:
-        header = next(csv.reader(lines, strict=True), None)
+        header = next(csv.reader(lines, delimiter=separator, strict=True), None)
     except (csv.Error, _TooLongError) as error:
         raise UnreadableFileError(path.name, f"has no readable CSV header: {error}") from None
     lines.take()
@@ -120,8 +135,8 @@ def _header(path: Path, lines: _PhysicalLines) -> list[str] | None:
     return header
 
 
-def _records(lines: _PhysicalLines, names: list[str]) -> Iterator[tuple[int, str | FramedLine]]:
-    reader = csv.reader(lines, strict=True)
+def _records(lines: _PhysicalLines, names: list[str], separator: str) -> Iterator[tuple[int, str | FramedLine]]:
+    reader = csv.reader(lines, delimiter=separator, strict=True)
     while True:
         number = lines.next_line
         try:
@@ -132,10 +147,10 @@ def _records(lines: _PhysicalLines, names: list[str]) -> Iterator[tuple[int, str
             return
         except csv.Error:
             yield number, _framed(lines.take(), Reason.COLUMN_COUNT)
-            reader = csv.reader(lines, strict=True)
+            reader = csv.reader(lines, delimiter=separator, strict=True)
         except _TooLongError:
             yield number, _framed(lines.take(), Reason.LINE_TOO_LONG)
-            reader = csv.reader(lines, strict=True)
+            reader = csv.reader(lines, delimiter=separator, strict=True)
         else:
             yield number, _record(row, names, lines.take())
 

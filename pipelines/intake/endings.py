@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from enum import Enum, auto
+from functools import cache
 from typing import TYPE_CHECKING
 
 from pipelines.intake.framing import MAX_LINE_BYTES
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _REST_OF_QUOTED = re.compile(rb'(?:[^"]++|"")*+"')
-_FIELD = rb'(?:"(?:[^"]++|"")*+"|[^",\r\n][^,\r\n]*+|)'
-_ROWS = re.compile(rb"(?:%b(?:,%b)*+\r?\n)*+" % (_FIELD, _FIELD))
 
 
 def whole_end(path: Path, end: int) -> int:
@@ -38,10 +37,17 @@ def rows_end(path: Path, end: int) -> int:
     """The first byte after the last newline that ends a line, or a row of CSV, in a file's first `end` bytes."""
     if not path.name.endswith(".csv"):
         return _last_newline(path, end) + 1
-    scan = RowScan()
+    scan: RowScan | None = None
     for chunk in _chunks(path, end):
+        scan = scan or RowScan(separator_of(chunk))
         scan.go_on(chunk)
-    return scan.ended
+    return scan.ended if scan else 0
+
+
+def separator_of(beginning: bytes) -> bytes:
+    """What separates the columns of a CSV file, by its header: a comma; where it has none, a semicolon, or a tab."""
+    header = beginning.partition(b"\n")[0]
+    return next((mark for mark in (b",", b";", b"\t") if mark in header), b",")
 
 
 def newlines(path: Path, end: int) -> int:
@@ -81,10 +87,11 @@ def _is_object(path: Path, start: int, end: int) -> bool:
         return False
 
 
-def _whole_rows(data: bytes, position: int) -> int:
-    """Where the rows without a fault end that begin at a position: most, at once."""
-    found = _ROWS.match(data, position)
-    return found.end() if found else position
+@cache
+def _rows(separator: bytes) -> re.Pattern[bytes]:
+    """Rows without a fault."""
+    field = rb'(?:"(?:[^"]++|"")*+"|[^"%b\r\n][^%b\r\n]*+|)' % (separator, separator)
+    return re.compile(rb"(?:%b(?:%b%b)*+\r?\n)*+" % (field, separator, field))
 
 
 class _At(Enum):
@@ -99,8 +106,10 @@ class _At(Enum):
 class RowScan:
     """Looks for the ends of CSV rows, chunk by chunk. `ended` is the first byte after the last whole row."""
 
-    def __init__(self) -> None:
+    def __init__(self, separator: bytes = b",") -> None:
         self.ended = 0
+        self._separator = separator
+        self._rows = _rows(separator)
         self._at = _At.BARE
         self._base = -1
         self._before = b"\n"
@@ -135,15 +144,15 @@ class RowScan:
         if quote < 0:
             newline = data.rfind(b"\n", position)
             return self._to_quote(data, self._end_row(newline) if newline >= 0 else position, len(data))
-        if data[position - 1] == ord("\n") and (end := _whole_rows(data, position)) > position:
-            return self._end_row(end - 1)
+        if data[position - 1] == ord("\n") and (rows := self._rows.match(data, position)) and rows.end() > position:
+            return self._end_row(rows.end() - 1)
         newline = data.find(b"\n", position, quote)
         return self._end_row(newline) if newline >= 0 else self._to_quote(data, position, quote)
 
     def _to_quote(self, data: bytes, position: int, quote: int) -> int:
         if data.find(b"\r", position, quote) >= 0:
             self._at = _At.BROKEN  # unless its newline comes next, which ends the row just as well
-        elif quote < len(data) and data[quote - 1] in b",\n":
+        elif quote < len(data) and data[quote - 1] in self._separator + b"\n":
             self._at = _At.QUOTED
         return quote + 1
 
@@ -163,7 +172,7 @@ class RowScan:
         if data[position] == ord('"'):
             self._at = _At.QUOTED
             return position + 1
-        self._at = _At.BARE if data[position] in b",\r\n" else _At.BROKEN
+        self._at = _At.BARE if data[position] in self._separator + b"\r\n" else _At.BROKEN
         return position
 
     def _broken(self, data: bytes, position: int) -> int:

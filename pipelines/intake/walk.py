@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 PLAIN_SUFFIXES = (".jsonl", ".ndjson", ".csv")
 SUPPORTED_SUFFIXES = (*PLAIN_SUFFIXES, *(f"{plain}{end}" for plain in PLAIN_SUFFIXES for end in (".gz", ".zst")))
 SUPPORTED_SUFFIXES += (".parquet", SUFFIX)
+_UNSUPPORTED = (
+    f"unsupported, its name ends in none of {', '.join(PLAIN_SUFFIXES)} (plain, .gz or .zst), .parquet, {SUFFIX}"
+)
 SKIPPED_SUFFIXES = (".hmac", ".tmp", ".part")
 SKIPPED_PREFIXES = (".", "_")
 # Written by the books themselves; a glob such as **/* must not feed them back.
@@ -79,7 +82,7 @@ def _listed(objects: StagedObjects, pattern: str, found: Walk) -> list[str]:
         if not wanted.fullmatch(item.uri):
             continue
         if not item.uri.endswith(SUPPORTED_SUFFIXES):
-            found.refuse(item.uri, f"unsupported, its name ends in none of {', '.join(SUPPORTED_SUFFIXES)}")
+            found.refuse(item.uri, _UNSUPPORTED)
             continue
         found.objects[item.uri] = item
         paths.append(item.uri)
@@ -206,7 +209,7 @@ def _is_readable(entry: os.DirEntry[str], path: str, found: Walk, wanted: re.Pat
         found.refuse(path, "refused, not an ordinary file")
         return False
     if not path.endswith(SUPPORTED_SUFFIXES):
-        found.refuse(path, f"unsupported, its name ends in none of {', '.join(SUPPORTED_SUFFIXES)}")
+        found.refuse(path, _UNSUPPORTED)
         return False
     try:
         path.encode()

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from tests.cli.conftest import LAST
+
 if TYPE_CHECKING:
     from tests.cli.conftest import Command
 
@@ -61,6 +63,25 @@ def test_quarantine_is_valued_at_the_settings_of_today(tollbook: Command) -> Non
     valued = {row["reason"]: (row["tokens_at_stake"], row["not_valued"]) for row in listed["reasons"]}
     assert valued == {"unknown_account": (1_500, 0), "invalid_json": (0, 1)}
     assert listed["tokens_at_stake"] == 1_500
+
+
+def test_quarantined_row_is_shown_by_the_columns_of_its_header(tollbook: Command) -> None:
+    """Each cell beside its column, empty and missing ones too; without the file, the cells that were kept."""
+    rows = ["x1;ada;2026-09-03T10:00:00Z;1x;2;\n", "x2;ada;2026-09-03T10:00:00Z;7\n"]
+    path = tollbook.root / "usage/2026-09-03.csv"
+    path.write_text("event_id;account_id;occurred_at;input_tokens;output_tokens;model\n" + "".join(rows), "utf-8")
+    tollbook.bill("2026-09-05T07:00:00Z", LAST)
+    show = ("quarantine", "show", "--file", "usage/2026-09-03.csv")
+    shown = " ".join(tollbook(*show).out.split())
+    for text in (
+        "usage/2026-09-03.csv, line 2 reason invalid_integer (input_tokens)",
+        "event_id x1 account_id ada occurred_at 2026-09-03T10:00:00Z input_tokens 1x output_tokens 2 model (empty)",
+        "reason column_count (4 cells where the header has 6)",
+        "input_tokens 7 output_tokens (no cell) model (no cell)",
+    ):
+        assert text in shown
+    path.unlink()
+    assert "input_tokens 1x output_tokens 2" in " ".join(tollbook(*show).out.split())
 
 
 def test_quarantined_raw_text_cannot_steer_the_terminal(tollbook: Command) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from datetime import date
 from typing import TYPE_CHECKING
@@ -21,12 +22,22 @@ if TYPE_CHECKING:
 
 
 def test_run_bills_every_missing_date_and_publishes(fresh: Command) -> None:
-    """One line per billing date, then lines, figures, checks, findings, what waits."""
+    """One line per date with news, one for those without; lines, figures, checks, findings, files, what waits."""
+    early, unread = usage_line(8, 1).replace("09-01T", "08-31T"), usage_line(9, 1)[:-2] + ', "cost_usd": "cheap"}\n'
+    (fresh.root / "usage/2026-08-31.jsonl").write_text(early + early.replace("e8", "e7") + unread, encoding="utf-8")
+    (fresh.root / "usage/notes.txt").write_text("not usage", encoding="utf-8")
     run = fresh("run")
     assert run.code == 0, run.err
     lines = run.out.splitlines()
-    assert [line.split()[0] for line in lines[1:5]] == ["2026-09-01", "2026-09-02", "2026-09-03", "2026-09-04"]
-    assert "nothing new" in lines[3]
+    assert [line.split()[0] for line in lines[1:4]] == ["2026-09-01", "2026-09-02", "2026-09-03"]
+    assert lines[3].endswith("nothing new through 2026-09-04 (2 dates)")
+    assert not lines[4]
+    said = " ".join(run.out.split())
+    assert "low 2 lines dated before the first day of the books" in said
+    assert "low 1 line whose own cost is no amount" in said
+    assert "the first is usage/2026-08-31.jsonl, line 3" in said
+    for page in (run.out, fresh("status").out):
+        assert re.search(r"^usage/notes.txt +unsupported, its name ends in none of .jsonl", page, re.MULTILINE)
     for text in ("received", "ledger rows", "checks passed", str(fresh.folder.published), "Waiting: nothing"):
         assert text in run.out
     assert "med    2 lines quarantined" in run.out

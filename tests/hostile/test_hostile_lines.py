@@ -26,6 +26,7 @@ def raw(old: str, new: str) -> bytes:
 
 
 GOOD = ("accepted", None)
+UNREAD = ("accepted", "unreadable_cost")
 
 
 def held(reason: str) -> tuple[str, str]:
@@ -124,8 +125,11 @@ CASES: dict[str, tuple[bytes, tuple[str, str | None]]] = {
     "cache above input": (text(cache_read_tokens=90, cache_write_5m_tokens=11), held("inconsistent_usage")),
     "reasoning above output": (text(reasoning_tokens=21), held("inconsistent_usage")),
     "success as a text": (text(success="yes"), held("invalid_boolean")),
-    "cost in words": (text(cost_usd="cheap"), held("invalid_money")),
-    "cost beyond the range": (text(cost_usd="99999999999"), held("amount_out_of_range")),
+    "cost in words": (text(cost_usd="cheap"), UNREAD),
+    "cost as an object": (text(cost_usd={"usd": 1}), UNREAD),
+    "cost beyond the range": (text(cost_usd="99999999999"), UNREAD),
+    "cost below zero": (text(cost_usd="-0.5"), GOOD),
+    "no cost": (text(cost_usd=None), GOOD),
     "unknown operation": (text(operation_type="dance"), held("unknown_operation")),
     "operation alias": (text(operation_type="Image_Prompt_Generation"), GOOD),
     "no operation": (text(operation_type=...), GOOD),

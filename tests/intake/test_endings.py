@@ -17,10 +17,10 @@ from pipelines.intake.framing import MAX_LINE_BYTES
 if TYPE_CHECKING:
     from pathlib import Path
 
-TEXTS = st.text(st.sampled_from('ab,"\n\r'), max_size=60)
+TEXTS = st.text(st.sampled_from('ab,;"\n\r'), max_size=60)
 
 
-def _rows_end(text: str) -> int:
+def _rows_end(text: str, separator: str) -> int:
     """The end of the last row that csv.reader ends by itself; behind a row that is none it begins anew, as intake."""
     lines = [f"{line}\n" for line in text.split("\n")]
     lines[-1] = lines[-1].removesuffix("\n")
@@ -33,32 +33,33 @@ def _rows_end(text: str) -> int:
             position += len(line)
             yield line
 
-    rows = csv.reader(fed(), strict=True)  # type: ignore[arg-type]
+    rows = csv.reader(fed(), delimiter=separator, strict=True)  # type: ignore[arg-type]
     while True:
         try:
             next(rows)
         except StopIteration:
             return ended
         except csv.Error as error:
-            rows = csv.reader(fed(), strict=True)  # type: ignore[arg-type]
+            rows = csv.reader(fed(), delimiter=separator, strict=True)  # type: ignore[arg-type]
             if "unexpected end of data" in str(error):
                 return ended
         if text[position - 1 : position] == "\n":
             ended = position
 
 
-@given(text=TEXTS, cuts=st.lists(st.integers(0, 60), max_size=6))
-@example(text='a,"b\r\nc""d"\r\n"', cuts=[8])
-@example(text='a\r,"b\nc"\n', cuts=[2])
-@example(text='5" screen,"x\ny"z,"\n"', cuts=[])
+@given(text=TEXTS, cuts=st.lists(st.integers(0, 60), max_size=6), separator=st.sampled_from(",;"))
+@example(text='a,"b\r\nc""d"\r\n"', cuts=[8], separator=",")
+@example(text='a\r,"b\nc"\n', cuts=[2], separator=",")
+@example(text='5" screen,"x\ny"z,"\n"', cuts=[], separator=",")
+@example(text='a;"b\n";c\n;"', cuts=[3], separator=";")
 @settings(max_examples=300)
-def test_rows_end_where_the_reader_ends_them(text: str, cuts: list[int]) -> None:
+def test_rows_end_where_the_reader_ends_them(text: str, cuts: list[int], separator: str) -> None:
     """Quotes, broken rows and both kinds of line ends, in whatever pieces the bytes come."""
-    scan = RowScan()
+    scan = RowScan(separator.encode())
     places = sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})
     for start, end in pairwise(places):
         scan.go_on(text[start:end].encode())
-    assert scan.ended == _rows_end(text)
+    assert scan.ended == _rows_end(text, separator)
 
 
 def test_a_row_too_long_to_be_read_ends_as_the_reader_ends_it(tmp_path: Path) -> None:
@@ -83,6 +84,8 @@ def test_a_row_too_long_to_be_read_ends_as_the_reader_ends_it(tmp_path: Path) ->
         ("a.csv", "id\n{}", 3),
         ("a.csv", '\ufeff"id\n",n\n1,2\n1,', 15),
         ("a.csv", 'id,note\n1,"a\n', 8),
+        ("a.csv", 'id;note\n1;"a\n', 8),
+        ("a.csv", 'id\tnote\n1\t"a\n"\n2', 15),
         ("a.csv", "", 0),
     ],
 )  # fmt: skip

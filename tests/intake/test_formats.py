@@ -110,6 +110,28 @@ def test_csv_records(world: World) -> None:
     assert world.rows("SELECT raw FROM quarantined_records WHERE line_no = 6") == [(b"e3,a,2026-10-05T10:00:00Z,12",)]
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_csv_without_a_comma_in_its_header_is_split_at_semicolons_or_tabs(world: World, separator: str) -> None:
+    """As spreadsheets of many countries write it; a comma in a cell is text then."""
+    row = "e1,a,2026-10-05T10:00:00Z,12,3,m,false,E".replace(",", separator) + ", and more\n"
+    world.add("u.csv", HEADER.replace(",", separator) + row)
+    world.read()
+    assert fates(world) == [("accepted", None)]
+    assert world.one("input_tokens, output_tokens, error_message") == (12, 3, "E, and more")
+
+
+def test_empty_cell_is_an_absent_count(world: World) -> None:
+    """It is 0, unless the profile requires the column: then the call is held, and the column named."""
+    rows = ["e1,a,2026-10-05T10:00:00Z,12,,m,,\n", "e2,a,2026-10-05T10:00:00Z,,3,m,,\n"]
+    world.add("u.csv", HEADER + rows[0])
+    strict = PLAIN.model_copy(update={"required": ("input_tokens",)})
+    world.add("v.csv", HEADER + rows[0].replace("e1", "e3") + rows[1], strict)
+    world.read()
+    assert fates(world) == [("accepted", None), ("accepted", None), ("quarantined", "missing_field")]
+    assert world.rows("SELECT output_tokens FROM classified_usage WHERE file_id = 1") == [(0,)]
+    assert world.rows("SELECT detail FROM quarantined_records") == [("input_tokens",)]
+
+
 def test_csv_with_invalid_utf8_keeps_its_bytes(world: World) -> None:
     """Only that record is held."""
     good = b"e1,a,2026-10-05T10:00:00Z,12,3,m,,\n"

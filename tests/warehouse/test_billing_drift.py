@@ -24,6 +24,10 @@ id = "wide"
 match = { model = "dall-e-3", operation = "image", image_size = "1792x1024" }
 fixed = 9000
 per = "image"
+[[rate]]
+id = "mini"
+match = { model = "gpt-4o-mini" }
+multiplier = "2"
 """
 IMAGE: dict[str, Any] = {"operation_type": "image", "model": "dall-e-3", "image_count": 2}
 
@@ -51,6 +55,7 @@ def test_each_cause_is_found_by_its_figure(drifting: LedgerBooks) -> None:
     call("e8", 1, 1000, success=False, billable_tokens=1100, project_id="charged_a_free_call")
     call("e9", 1, 1000, billable_tokens=0, project_id="not_charged")
     call("e10", 1, 1000, billable_tokens=1234, project_id="unknown")
+    call("e11", 1, 1000, model="gpt-4o-mini", billable_tokens=1100, project_id="other_rule")
     drifting.bill(4)
     found = drifting.rows(
         "SELECT project_id, cause, difference_tokens FROM finance.billing_drift_calls"
@@ -60,6 +65,7 @@ def test_each_cause_is_found_by_its_figure(drifting: LedgerBooks) -> None:
         ("charged_a_free_call", "charged_a_free_call", 1100),
         ("float_rounding", "float_rounding", 1),
         ("not_charged", "not_charged", -1100),
+        ("other_rule", "other_rule", -900),
         ("stale_image_cost", "stale_image_cost", 2000),
         ("stale_multiplier", "stale_multiplier", 200),
         ("stale_multiplier, the old one", "stale_multiplier", -200),

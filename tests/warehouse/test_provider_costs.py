@@ -156,9 +156,12 @@ def test_a_reported_cost_far_from_the_computed_one_is_listed(books: LedgerBooks)
     books.call("e5", 1, 10_033, cost_usd="9990.01252875")
     books.call("e6", 1, 10_033, model="gpt-99", cost_usd="9990.01252875")
     books.call("e7", 1, 10_000, cost_usd="0")
+    books.call("e8", 1, 10, model="gpt-99", cost_usd="-0.000001")
+    books.call("e9", 1, 10, cost_usd="cheap")
     books.bill(1)
     assert books.rows("SELECT finding, reported_cost_nanousd FROM finance.cost_outliers ORDER BY ALL") == [
         ("above", 280_000_000),
+        ("below_zero", -1000),
         ("implausible", 9_990_012_528_750),
         ("reported_as_free", 0),
         ("ten_times_above", 9_990_012_528_750),

@@ -26,7 +26,7 @@ CREATE OR REPLACE TEMP TABLE pending_versions (
     reported_billable_tokens BIGINT, reported_cost_nanousd BIGINT,
     success BOOLEAN, gateway_cache_hit BOOLEAN, cancelled BOOLEAN, error_message VARCHAR, request_metadata JSON,
     occurred_at TIMESTAMPTZ, input_convention VARCHAR, output_convention VARCHAR, writes_in_all BOOLEAN,
-    required VARCHAR, retried BOOLEAN
+    required VARCHAR, cost_unread BOOLEAN, retried BOOLEAN
 );
 
 CREATE OR REPLACE TEMP TABLE classified_credits (

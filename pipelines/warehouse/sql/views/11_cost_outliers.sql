@@ -11,6 +11,7 @@ WITH compared AS (
 )
 SELECT * EXCLUDE (total_tokens, posting_id),
     CASE
+        WHEN reported_cost_nanousd < 0 THEN 'below_zero'
         WHEN provider_cost_nanousd IS NULL THEN 'implausible'
         WHEN reported_cost_nanousd = 0 THEN 'reported_as_free'
         WHEN reported_cost_nanousd // 10 >= provider_cost_nanousd THEN 'ten_times_above'
@@ -20,7 +21,7 @@ SELECT * EXCLUDE (total_tokens, posting_id),
     END AS finding,
     posting_id
 FROM compared
-WHERE CASE
+WHERE reported_cost_nanousd < 0 OR CASE
     WHEN provider_cost_nanousd IS NOT NULL
         THEN abs(difference_nanousd) > 10000000 AND abs(difference_nanousd) > provider_cost_nanousd // 10
     ELSE total_tokens > 0 AND reported_cost_nanousd // 1000000 > total_tokens

@@ -33,7 +33,7 @@ COMMENT ON COLUMN audit.line_dispositions.file_id IS 'Input file that the record
 COMMENT ON COLUMN audit.line_dispositions.line_no IS 'Line of the file, from 1.';
 COMMENT ON COLUMN audit.line_dispositions.record_no IS 'Record within the line, from 1: a line may hold several.';
 COMMENT ON COLUMN audit.line_dispositions.disposition IS 'What became of the record: accepted, duplicate, superseded, conflict, ignored, quarantined or blank.';
-COMMENT ON COLUMN audit.line_dispositions.reason IS 'Why it was not accepted, one word of a fixed list; NULL if accepted.';
+COMMENT ON COLUMN audit.line_dispositions.reason IS 'Why it was not accepted, one word of a fixed list; unreadable_cost if it was, without its reported cost; else NULL.';
 COMMENT ON COLUMN audit.line_dispositions.previous_disposition IS 'Disposition that this row replaces; NULL for the first reading.';
 COMMENT ON COLUMN audit.line_dispositions.event_key IS 'SHA-256 over source and id; NULL for accepted records, whose event has it.';
 COMMENT ON COLUMN audit.line_dispositions.posting_id IS 'Number of the posting that wrote the row: 1, 2, 3 ... without gaps.';

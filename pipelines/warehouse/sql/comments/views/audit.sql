@@ -5,7 +5,7 @@ COMMENT ON COLUMN audit.current_dispositions.file_id IS 'Input file that the rec
 COMMENT ON COLUMN audit.current_dispositions.line_no IS 'Line of the file, from 1.';
 COMMENT ON COLUMN audit.current_dispositions.record_no IS 'Record within the line, from 1: a line may hold several.';
 COMMENT ON COLUMN audit.current_dispositions.disposition IS 'What became of the record: accepted, duplicate, superseded, conflict, ignored, quarantined or blank.';
-COMMENT ON COLUMN audit.current_dispositions.reason IS 'Why it was not accepted, one word of a fixed list; NULL if accepted.';
+COMMENT ON COLUMN audit.current_dispositions.reason IS 'Why it was not accepted, one word of a fixed list; unreadable_cost if it was, without its reported cost; else NULL.';
 
 COMMENT ON VIEW audit.quarantine_open IS 'Records that are held back now, with why.';
 COMMENT ON COLUMN audit.quarantine_open.file_id IS 'Input file that the record came from; see audit.usage_files.';

@@ -26,7 +26,7 @@ COMMENT ON COLUMN finance.cost_outliers.success IS 'Whether the call succeeded.'
 COMMENT ON COLUMN finance.cost_outliers.reported_cost_nanousd IS 'Cost that the source reports, in 10^-9 US dollars.';
 COMMENT ON COLUMN finance.cost_outliers.provider_cost_nanousd IS 'Cost computed from the prices of the provider, in 10^-9 US dollars.';
 COMMENT ON COLUMN finance.cost_outliers.difference_nanousd IS 'Reported less computed; NULL where none is computed.';
-COMMENT ON COLUMN finance.cost_outliers.finding IS 'implausible, reported_as_free, ten_times_above, ten_times_below, above or below.';
+COMMENT ON COLUMN finance.cost_outliers.finding IS 'below_zero, implausible, reported_as_free, ten_times_above, ten_times_below, above or below.';
 COMMENT ON COLUMN finance.cost_outliers.posting_id IS 'Number of the posting that wrote the row: 1, 2, 3 ... without gaps.';
 
 COMMENT ON VIEW finance.billing_drift_calls IS 'Calls for which the app says it charged other tokens than the books, each with the cause whose figure equals the reported one to the token.';
@@ -50,7 +50,7 @@ COMMENT ON COLUMN finance.billing_drift_calls.settings_version IS 'Settings in f
 COMMENT ON COLUMN finance.billing_drift_calls.reported_billable_tokens IS 'Tokens that the app says it charged.';
 COMMENT ON COLUMN finance.billing_drift_calls.billable_tokens IS 'Tokens that the books charged.';
 COMMENT ON COLUMN finance.billing_drift_calls.difference_tokens IS 'Reported less charged.';
-COMMENT ON COLUMN finance.billing_drift_calls.cause IS 'float_rounding, stale_multiplier, stale_image_cost, wrong_image_size, wrong_image_count, charged_a_free_call, not_charged or unknown.';
+COMMENT ON COLUMN finance.billing_drift_calls.cause IS 'float_rounding, stale_multiplier, other_rule, stale_image_cost, wrong_image_size, wrong_image_count, charged_a_free_call, not_charged or unknown.';
 COMMENT ON COLUMN finance.billing_drift_calls.posting_id IS 'Number of the posting that wrote the row: 1, 2, 3 ... without gaps.';
 
 COMMENT ON VIEW finance.billing_drift IS 'Tokens that the app says it charged against those of the books, where they differ, by account, model and cause.';
