@@ -23,6 +23,9 @@ SELECT code, severity, count(*) AS items, sum(residual_amount)::BIGINT AS residu
 FROM recon.breaks WHERE state = 'break' GROUP BY code, severity
 ORDER BY list_position(['critical', 'high', 'med', 'low', 'info'], severity), code
 """
+_LAST_SYNC = """
+SELECT sync_id, window_end, objects, requests FROM stripe.syncs ORDER BY finished_at DESC, sync_id DESC LIMIT 1
+"""
 _GRAVE = "SELECT count(*) FROM recon.breaks WHERE state = 'break' AND severity IN ('high', 'critical')"
 
 
@@ -69,6 +72,8 @@ def reconciliation_asset() -> dg.AssetsDefinition:
                 return
             if opened.config.stripe.mode == "files":
                 _load_files(context, opened)
+            else:
+                _show_last_sync(context, opened)
             yield _reconcile(opened)
             selected = context.run.asset_selection
             if selected and PUBLISHED not in selected:
@@ -83,6 +88,27 @@ def _load_files(context: dg.AssetExecutionContext, opened: OpenBooks) -> None:
     for notice in loaded.notices:
         context.log.warning(notice)
     figures: Metadata = {"mode": "files", "new_objects": loaded.objects, "rejected_lines": loaded.rejected}
+    _show_tables(context, opened, figures)
+
+
+def _show_last_sync(context: dg.AssetExecutionContext, opened: OpenBooks) -> None:
+    """`tollbook stripe sync` does not start Dagster: what it brought is shown by the run that compares it, once."""
+    found = opened.connection.execute(_LAST_SYNC).fetchall()
+    if not found or found[0][0] == _shown_sync(context.instance):
+        return
+    sync_id, window_end, objects, requests = found[0]
+    figures: Metadata = {"mode": "api", "sync_id": sync_id, "complete_until": window_end.isoformat()}
+    _show_tables(context, opened, {**figures, "fetched_objects": objects, "requests": requests})
+
+
+def _shown_sync(instance: dg.DagsterInstance) -> object:
+    """The sync of which the graph already shows the tables."""
+    event = instance.get_latest_materialization_event(STRIPE_TABLES[0])
+    shown = event.asset_materialization if event is not None else None
+    return shown.metadata["sync_id"].value if shown is not None and "sync_id" in shown.metadata else None
+
+
+def _show_tables(context: dg.AssetExecutionContext, opened: OpenBooks, figures: Metadata) -> None:
     for table, counted in row_counts(opened.connection).items():
         if (key := dg.AssetKey(["stripe", table])) in STRIPE_TABLES:
             context.log_event(dg.AssetMaterialization(key, metadata={"dagster/row_count": counted, **figures}))

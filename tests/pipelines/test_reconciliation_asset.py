@@ -54,6 +54,21 @@ def test_files_of_stripe_are_loaded_shown_and_compared(
     assert results[NO_GRAVE_BREAK].severity is dg.AssetCheckSeverity.WARN
 
 
+def test_what_a_sync_by_command_brought_is_shown_once(billed: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """In api mode the run that compares shows the tables of the last sync; a run after it does not show them anew."""
+    monkeypatch.setenv(MODE, "api")
+    with billed["resources"]["books"].open("a test", datetime.now) as opened:
+        opened.connection.execute(
+            "INSERT INTO stripe.syncs SELECT 's-1', 'acct_1', false, true, now(), now(), now(), 3, 5, 'v', 'f', 1"
+        )
+    counts = []
+    for _ in range(2):
+        done = dg.materialize([reconciliation_asset()], **billed)
+        shown = [event.materialization for event in done.get_asset_materialization_events()]
+        counts.append(len(shown))
+    assert counts == [1 + len(STRIPE_TABLES), 1]
+
+
 def test_books_without_stripe_say_why_nothing_was_compared(
     billed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
