@@ -224,3 +224,5 @@ _RULES: dict[str, Callable[[Case], list[Entry]]] = {
 }
 SETTLED_BY_ENTRY = frozenset(_RULES)
 """The codes for which an entry is proposed."""
+TAKES_TOKENS = frozenset({"payment_not_credited", "tokens_mismatch"})
+"""Those whose entry says what was bought; the tokens of all others follow from the rows that they name."""

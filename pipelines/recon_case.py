@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from billing_core.errors import ConfigurationError
-from billing_core.proposals import Case, Row, propose
+from billing_core.proposals import TAKES_TOKENS, Case, Row, propose
 from pipelines.books.admin_journal import BookedCredit
 from pipelines.books.clock import iso_micros
 from reports.published import table
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _BREAK = """
 SELECT * REPLACE (transaction_id::VARCHAR AS transaction_id, occurred_at::VARCHAR AS occurred_at,
-    first_seen::VARCHAR AS first_seen) FROM recon.breaks WHERE starts_with(break_id, $name) ORDER BY break_id LIMIT 2
+    first_seen::VARCHAR AS first_seen) FROM recon.breaks WHERE starts_with(break_id, $name) ORDER BY break_id LIMIT 5
 """
 _ROWS = """
 SELECT row.transaction_id::VARCHAR AS transaction_id, row.account_id, row.transaction_type, row.token_amount,
@@ -31,6 +31,26 @@ _MOVEMENTS = """
 SELECT movement_id, kind, amount, currency, moved_at::VARCHAR AS moved_at, bt_amount, bt_currency
 FROM recon.movements WHERE movement_id IN (SELECT movement_id FROM recon.matches WHERE group_key = $subject)
 ORDER BY moved_at, movement_id
+"""
+_OBJECTS = """
+SELECT 'payment' AS kind, payment_intent_id AS id, status, amount, currency, created::VARCHAR AS created,
+    coalesce(last_decline_code, last_error_code, cancellation_reason) AS why
+FROM stripe.payment_intents WHERE payment_intent_id = $payment_intent_id
+UNION ALL SELECT 'refund', refund_id, status, amount, currency, created::VARCHAR,
+    coalesce(failure_reason, pending_reason) AS why
+FROM stripe.refunds WHERE refund_id = $refund_id
+UNION ALL SELECT 'dispute', dispute_id, status, amount, currency, created::VARCHAR, reason
+FROM stripe.disputes WHERE dispute_id = $dispute_id
+UNION ALL SELECT 'payout', payout_id, status, amount, currency, created::VARCHAR, failure_code
+FROM stripe.payouts WHERE payout_id = $payout_id
+UNION ALL SELECT reporting_category, balance_transaction_id, status, amount, currency, created::VARCHAR, description
+FROM stripe.balance_transactions WHERE balance_transaction_id = $balance_transaction_id
+"""
+_OBJECT_IDS = ("payment_intent_id", "refund_id", "dispute_id", "payout_id", "balance_transaction_id")
+_EXPLAINED = """
+SELECT actor, reason, made_at::VARCHAR AS made_at, expires_at::VARCHAR AS expires_at,
+    coalesce(expires_at <= (SELECT max_by(as_of, run_id) FROM recon.runs), false) AS is_over
+FROM recon.overrides WHERE break_id = $break_id ORDER BY seq
 """
 _CANDIDATES = """
 SELECT payment_key FROM recon.candidates
@@ -64,28 +84,42 @@ def find_break(reader: duckdb.DuckDBPyConnection, name: str) -> dict[str, Any]:
     found = table(reader, _BREAK, {"name": name})
     if len(found) == 1:
         return found[0]
-    hint = "more than one begins so" if found else "no break has this id; `tollbook recon list` shows them"
+    hint = "no break has this id, or it is settled; `tollbook recon list` shows those of the last reconciliation"
+    if found:
+        hint = f"more than one begins so: {', '.join(row['break_id'] for row in found)}"
     raise ConfigurationError(f"BREAK: {name!r}: {hint}")
 
 
 def details(reader: duckdb.DuckDBPyConnection, found: dict[str, Any]) -> dict[str, Any]:
-    """The ids and figures on both sides of a break."""
+    """The ids and figures on both sides of a break, Stripe's objects that it names, and the words that explained it."""
     subject = {"subject": found["subject"]}
     return {
         "ledger": table(reader, _ROWS, subject),
         "stripe": table(reader, _MOVEMENTS, subject),
+        "objects": table(reader, _OBJECTS, {name: found[name] for name in _OBJECT_IDS}),
         "candidates": [row["payment_key"] for row in table(reader, _CANDIDATES, subject)],
+        "explained": table(reader, _EXPLAINED, {"break_id": found["break_id"]}),
     }
 
 
 def proposed(
     reader: duckdb.DuckDBPyConnection, found: dict[str, Any], *, account: str | None = None, tokens: int | None = None
 ) -> list[tuple[str, BookedCredit]]:
-    """The entries that would settle a break, with the account of each. Raises ConfigurationError as `propose` does."""
+    """The entries that would settle a break, with the account of each.
+
+    ``account`` and ``tokens`` are for what neither Stripe nor a package tells. Raises ConfigurationError as `propose`
+    does, and where one of them is given although it decides nothing.
+    """
     facts = details(reader, found)
     case = _case(reader, found, facts)
     named = {row["credit_id"]: row["occurred_at"] for row in facts["ledger"]}
-    case = replace(case, account_id=account or case.account_id, tokens=tokens or case.tokens)
+    entries = propose(replace(case, account_id=account or case.account_id, tokens=tokens or case.tokens))
+    owner = found["account_id"] or entries[0].account_id
+    if account not in {None, owner}:
+        raise ConfigurationError(f"--account {account}: the entry is for {owner}, by what it settles; leave it out")
+    if tokens is not None and case.code not in TAKES_TOKENS:
+        moved = f"the entry moves {entries[0].token_amount:,} tokens, by the row that it names"
+        raise ConfigurationError(f"--tokens {tokens}: {moved}; leave it out")
     return [
         (
             entry.account_id,
@@ -104,7 +138,7 @@ def proposed(
                 occurred_at=_after(found["occurred_at"], named.get(entry.source_credit_id), entry.token_amount),
             ),
         )
-        for number, entry in enumerate(propose(case), start=1)
+        for number, entry in enumerate(entries, start=1)
     ]
 
 

@@ -9,7 +9,7 @@ import typer
 from billing_core.errors import ConfigurationError
 from pipelines.cli.invocation import Invocation, of
 from pipelines.cli.output import Column
-from pipelines.cli.text import instant, number
+from pipelines.cli.text import instant, number, whose_run
 
 if TYPE_CHECKING:
     from pipelines.books.admin_journal import AdminAction, AdminEntry
@@ -99,9 +99,11 @@ def _row(row: dict[str, Any]) -> tuple[object, ...]:
     if row["held_reason"] is not None:
         posting = f"held: {row['held_reason'].replace('_', ' ')}"
     at = instant(row["at"]).removesuffix(" UTC") + "Z"
-    change, reason = row["change"], row["reason"]
-    what = f"{change['what']}: {reason}" if change else reason
-    return (row["seq"], at, row["actor"], row["action"], row["account_id"], row["token_amount"], posting, what)
+    change, credit, reason = row["change"], row["credit"], row["reason"]
+    about = change["what"] if change else credit["break_id"] if credit else None
+    tokens = credit["token_amount"] if credit else row["token_amount"]
+    what = f"{about}: {reason}" if about else reason
+    return (row["seq"], at, row["actor"], row["action"], row["account_id"], tokens, posting, what)
 
 
 def _enter(
@@ -125,7 +127,7 @@ def _enter(
             actor=actor, action=action, account_id=account, reason=reason, token_amount=tokens
         )
     what = f"{action} {tokens:,} tokens:" if tokens is not None else f"{action}:"
-    text = f"entry {entry.seq}: {what} {account}, by {actor}. The next run of {entry.at[:10]} or later posts it."
+    text = f"entry {entry.seq}: {what} {account}, by {actor}. {whose_run(entry.at)}."
     invocation.output.result(_to_json(entry), lambda page: page.line(text))
 
 

@@ -6,8 +6,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+import typer
+
+from pipelines.cli.failures import FINDINGS
+from pipelines.cli.text import plural
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pipelines.cli.output import Output
 
 
 class Level(StrEnum):
@@ -36,6 +43,9 @@ class Finding:
         return {"level": self.level.value, "text": self.text}
 
 
-def reaches(findings: Sequence[Finding], fail_on: Level) -> bool:
-    """Whether any finding is at or over the level on which the command should fail."""
-    return any(_ORDER.index(finding.level) >= _ORDER.index(fail_on) for finding in findings)
+def exit_if_reached(output: Output, findings: Sequence[Finding], fail_on: Level) -> None:
+    """End the command with the code of findings, and say so, if any is at or over the level on which it should fail."""
+    grave = sum(_ORDER.index(finding.level) >= _ORDER.index(fail_on) for finding in findings)
+    if grave:
+        output.note(f"exit code {FINDINGS}: {plural(grave, 'finding')} at or over {fail_on}, see --fail-on")
+        raise typer.Exit(FINDINGS)

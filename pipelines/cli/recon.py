@@ -11,11 +11,16 @@ from pipelines.cli.admin import Actor, Reason
 from pipelines.cli.invocation import of
 from pipelines.cli.levels import Level
 from pipelines.cli.output import Column
-from pipelines.cli.text import cents, number, plural
+from pipelines.cli.reconcile import last_run, month
+from pipelines.cli.text import cents, instant, plural
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
+    import duckdb
+
+    from pipelines.books.folder import BooksFolder
     from pipelines.cli.output import Page
 
 NAME = "recon"
@@ -32,10 +37,7 @@ WHERE ($code IS NULL OR code = $code) AND ($state IS NULL OR state = $state)
 ORDER BY list_position(['critical', 'high', 'med', 'low', 'info'], severity), amount_at_stake DESC, break_id
 """
 
-_SHOWN = (
-    *("break_id", "period", "account_id", "payment_intent_id", "charge_id", "refund_id", "dispute_id"),
-    *("balance_transaction_id", "payout_id", "occurred_at", "first_seen", "age_days", "note", "resolution"),
-)
+_BECAME = "SELECT seq, posting_id, held_reason FROM audit.admin_actions"
 
 
 @group.command("list")
@@ -50,25 +52,32 @@ def list_breaks(
     limit: Annotated[int, typer.Option("--limit", min=0, help="How many; 0 for all.")] = 50,
 ) -> None:
     """List the breaks of the last reconciliation, gravest first."""
+    from billing_core.breaks import BY_CODE, State
     from pipelines.current_copy import open_current
     from reports.published import table
 
     invocation = of(context)
-    given = {"code": code, "severity": severity.value if severity else None, "state": state, "period": period}
+    _require_known("--code", code, BY_CODE)
+    _require_known("--state", state, State)
+    given = {"code": code, "severity": severity.value if severity else None, "state": state, "period": month(period)}
     with open_current(invocation.folder().published) as reader:
+        run = last_run(reader)
         rows = table(reader, _LIST, given)
     shown = rows[:limit] if limit else rows
 
     def render(page: Page) -> None:
+        if run is None:
+            page.line("nothing is reconciled yet; `tollbook reconcile` says what that needs")
+            return
+        page.line(f"as of {instant(run['as_of'])}, run {run['run_id']}", "dim")
         if not rows:
-            page.line("no break matches")
+            page.line("no break matches" if any(given.values()) else "no breaks")
             return
         page.table(
             [
                 "Break",
                 "Severity",
                 "Code",
-                "State",
                 "Period",
                 Column("At stake", right=True),
                 Column("Age", right=True),
@@ -78,8 +87,7 @@ def list_breaks(
                 (
                     row["break_id"][:12],
                     row["severity"],
-                    row["code"],
-                    row["state"],
+                    row["code"] if row["state"] == "break" else f"{row['code']}, {row['state']}",
                     row["period"],
                     cents(row["amount_at_stake"], row["currency"]),
                     f"{row['age_days']} d",
@@ -95,14 +103,27 @@ def list_breaks(
     invocation.output.result({"breaks": shown, "total": len(rows)}, render)
 
 
+def _require_known(option: str, given: str | None, known: Iterable[str]) -> None:
+    """A word that no break can have would list nothing, and look like good news."""
+    import difflib
+
+    words = sorted(known)
+    if given is not None and given not in words:
+        close = difflib.get_close_matches(given, words, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"expected one of {', '.join(words)}"
+        raise ConfigurationError(f"{option}: got {given!r}; {hint}")
+
+
 @group.command()
 def show(context: typer.Context, name: Break) -> None:
     """Show a break: both sides, what settles it, and the entry that `recon post` would book."""
+    from pipelines.cli.recon_text import show_break
     from pipelines.current_copy import open_current
     from pipelines.recon_case import details, find_break, proposed
 
     invocation = of(context)
-    with open_current(invocation.folder().published) as reader:
+    folder = invocation.folder()
+    with open_current(folder.published) as reader:
         found = find_break(reader, name)
         sides = details(reader, found)
         try:
@@ -112,30 +133,29 @@ def show(context: typer.Context, name: Break) -> None:
             why_none = None
         except ConfigurationError as error:
             entries, why_none = [], str(error)
-    document = {**found, **sides, "proposed": entries, "no_proposal": why_none}
-    invocation.output.result(document, lambda page: _show(page, document))
+        booked = _booked(folder, reader, found["break_id"])
+    document = {**found, **sides, "proposed": entries, "no_proposal": why_none, "booked": booked}
+    invocation.output.result(document, lambda page: show_break(page, document))
 
 
-def _show(page: Page, document: dict[str, Any]) -> None:
-    page.line(f"{document['code']} ({document['severity']}, {document['state']})", "bold")
-    names = [name for name in _SHOWN if document[name] is not None]
-    money = [(name, cents(document[name], document["currency"])) for name in ("residual_amount", "amount_at_stake")]
-    page.pairs([*((name, document[name]) for name in names), *money])
-    for title, rows in (("Ledger", document["ledger"]), ("Stripe", document["stripe"])):
-        page.heading(title)
-        for row in rows:
-            page.line("  " + ", ".join(f"{key} {value}" for key, value in row.items() if value is not None))
-        if not rows:
-            page.line("  nothing", "dim")
-    if document["candidates"]:
-        page.heading("Fits equally well")
-        for payment in document["candidates"]:
-            page.line(f"  {payment}")
-    page.heading("Proposed entry")
-    for entry in document["proposed"]:
-        page.line("  " + ", ".join(f"{key} {value}" for key, value in entry.items() if value is not None))
-    if document["no_proposal"]:
-        page.line(f"  none: {document['no_proposal']}", "dim")
+def _booked(folder: BooksFolder, reader: duckdb.DuckDBPyConnection, break_id: str) -> list[dict[str, Any]]:
+    """The entries of the admin journal that were booked for a break, and what became of each."""
+    from pipelines.books.admin_journal import AdminJournal
+    from reports.published import table
+
+    became = {row["seq"]: row for row in table(reader, _BECAME, {})}
+    return [
+        {
+            "seq": entry.seq,
+            "at": entry.at,
+            "actor": entry.actor,
+            "reason": entry.reason,
+            "posting_id": became.get(entry.seq, {}).get("posting_id"),
+            "held_reason": became.get(entry.seq, {}).get("held_reason"),
+        }
+        for entry in AdminJournal(folder.admin_journal).read()
+        if entry.credit is not None and entry.credit["break_id"] == break_id
+    ]
 
 
 @group.command()
@@ -151,11 +171,12 @@ def post(
         int | None, typer.Option("--tokens", min=1, help="What was bought, if no package has the price.")
     ] = None,
 ) -> None:
-    """Book the proposed entry of a break; the next run posts it. A break is booked once.
+    """Book the proposed entry of a break; the run that bills the day posts it. A break is booked once.
 
     The entry is proved first: the next posting is made with it and taken back. One that cannot be posted is refused.
     """
     from pipelines.billing import open_books
+    from pipelines.cli.recon_text import show_booked
     from pipelines.current_copy import open_current
     from pipelines.recon_case import find_break, proposed
     from pipelines.rehearsal import prove_credits
@@ -176,26 +197,18 @@ def post(
         booked = {credit["credit_id"] for credit in standing}
         fresh = [(owner, credit) for owner, credit in wanted if credit["credit_id"] not in booked]
         prove_credits(books, fresh)
-        for owner, credit in fresh:
+        written = [
             books.admin.append_credit(actor=actor, account_id=owner, reason=reason, credit=credit)
+            for owner, credit in fresh
+        ]
     document = {
         "break_id": found["break_id"],
         "code": found["code"],
         "booked": [{"account_id": owner, **credit} for owner, credit in fresh],
         "already_booked": len(wanted) - len(fresh),
+        "booked_at": written[-1].at if written else None,
     }
-    invocation.output.result(document, lambda page: _show_booked(page, document))
-
-
-def _show_booked(page: Page, document: dict[str, Any]) -> None:
-    for entry in document["booked"]:
-        money = "" if entry["amount_cents"] is None else f", {cents(entry['amount_cents'], entry['currency'])}"
-        what = f"{entry['transaction_type']} of {number(entry['token_amount'])} tokens{money}"
-        page.line(f"booked: {what} for {entry['account_id']}")
-    if document["booked"]:
-        page.line("The next run posts it, the next reconciliation shows it.", "dim")
-    else:
-        page.line(f"{document['break_id']} was booked before; nothing was written")
+    invocation.output.result(document, lambda page: show_booked(page, document))
 
 
 @group.command()
@@ -221,6 +234,7 @@ def override(
     with hold_books(folder.lock, "tollbook recon override"):
         with open_current(folder.published) as reader:
             found = find_break(reader, name)
+            _require_effect(found, expires_at, last_run(reader))
         entry = ReconJournal(folder.recon_journal).override(
             found["break_id"], actor=actor, reason=reason, expires_at=expires_at
         )
@@ -231,8 +245,22 @@ def override(
         "reason": reason,
         "expires_at": expires_at,
     }
-    text = f"{entry.break_id} ({found['code']}) is explained by {actor}; the next `tollbook reconcile` shows it so."
+    held = f"until {until}" if until else "for good"
+    text = f"{entry.break_id} ({found['code']}) is explained {held}; the next `tollbook reconcile` shows it so."
     invocation.output.result(document, lambda page: page.line(text))
+
+
+def _require_effect(found: dict[str, Any], expires_at: datetime | None, run: dict[str, Any] | None) -> None:
+    """Refuse a word that would explain nothing: what is no break, or only days that are reconciled already."""
+    from datetime import datetime
+
+    if found["state"] not in {"break", "overridden"}:
+        raise ConfigurationError(f"BREAK: {found['break_id']} is {found['state']}, not a break; nothing to explain")
+    if expires_at is not None and run is not None and expires_at <= datetime.fromisoformat(run["as_of"]):
+        raise ConfigurationError(
+            f"--until: {expires_at:%Y-%m-%d} is over for the last reconciliation, as of {instant(run['as_of'])}; "
+            "name a later day"
+        )
 
 
 def _day(text: str | None) -> datetime | None:

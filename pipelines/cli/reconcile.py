@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from billing_core.errors import ConfigurationError
-from pipelines.cli.failures import FINDINGS
 from pipelines.cli.invocation import of
-from pipelines.cli.levels import Finding, Level, reaches
+from pipelines.cli.levels import Finding, Level, exit_if_reached
 from pipelines.cli.output import Column
 from pipelines.cli.text import cents, plural
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    import duckdb
 
     from pipelines.books.folder import BooksFolder
     from pipelines.cli.output import Page
@@ -62,7 +63,11 @@ def command(
     ] = None,
     as_of: Annotated[
         str | None,
-        typer.Option("--as-of", metavar="INSTANT", help="Look no further; by default the last billing date."),
+        typer.Option(
+            "--as-of",
+            metavar="INSTANT",
+            help="Look no further; UTC without offset. By default the end of the last billing date.",
+        ),
     ] = None,
     fail_on: Annotated[Level, typer.Option("--fail-on", help="Exit with 3 for findings at or over this.")] = Level.HIGH,
 ) -> None:
@@ -74,12 +79,12 @@ def command(
 
     invocation = of(context)
     folder = invocation.folder()
+    wanted, until = month(period), _instant(as_of)
     with invocation.output.progress("reconciling", None):
-        reconcile_books(folder, env=invocation.env, as_of=_instant(as_of))
-    document = look(folder, _month(period))
+        reconcile_books(folder, env=invocation.env, as_of=until)
+    document = look(folder, wanted)
     invocation.output.result(document, lambda page: show(page, document))
-    if reaches(findings(document), fail_on):
-        raise typer.Exit(FINDINGS)
+    exit_if_reached(invocation.output, findings(document), fail_on)
 
 
 def _instant(text: str | None) -> datetime | None:
@@ -94,12 +99,20 @@ def _instant(text: str | None) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _month(text: str | None) -> str | None:
+def month(text: str | None) -> str | None:
+    """A month as `--period` takes it. Raises ConfigurationError."""
     import re
 
     if text is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", text):
         raise ConfigurationError(f"--period: got {text!r}, expected a month such as 2026-10")
     return text
+
+
+def last_run(reader: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:
+    """The last reconciliation, whose results the tables hold; None before the first."""
+    from reports.published import table
+
+    return next(iter(table(reader, _RUN, {})), None)
 
 
 def look(folder: BooksFolder, period: str | None = None) -> dict[str, Any]:
@@ -110,7 +123,8 @@ def look(folder: BooksFolder, period: str | None = None) -> dict[str, Any]:
     with open_current(folder.published) as reader:
         given = {"period": period}
         return {
-            "run": table(reader, _RUN, {})[0],
+            "run": last_run(reader),
+            "period": period,
             "summary": table(reader, _SUMMARY, given),
             "bridge": table(reader, _BRIDGE, given),
             "breaks": table(reader, _CODES, given),
@@ -135,8 +149,10 @@ def show(page: Page, document: dict[str, Any]) -> None:
     """The bridges, the breaks by code, and what matched by count and amount."""
     run = document["run"]
     page.line(f"as of {run['as_of'][:19]} UTC, run {run['run_id']}", "dim")
+    if document["period"] and not document["summary"] and not document["breaks"]:
+        page.line(f"nothing is of {document['period']}: no ledger row, no movement, no break", "yellow")
     _show_ledger_bridge(page, document["bridge"])
-    _show_other_bridges(page, document["bridge"])
+    _show_other_bridges(page, document)
     _show_breaks(page, document["breaks"])
     _show_matched(page, document["summary"])
     _show_other_sides(page, document)
@@ -167,11 +183,12 @@ def _show_ledger_bridge(page: Page, bridge: list[dict[str, Any]]) -> None:
         page.table(columns, rows, styles)
 
 
-def _show_other_bridges(page: Page, bridge: list[dict[str, Any]]) -> None:
+def _show_other_bridges(page: Page, document: dict[str, Any]) -> None:
     """Stages B to D, as pairs of a line and its amount; steps of the balance only where something is left over."""
-    titles = {"B": "Presentment to settlement", "C": "Stripe's balance", "D": "Payouts"}
+    every = _every_month(document)
+    titles = {"B": f"Presentment to settlement{every}", "C": "Stripe's balance", "D": f"Payouts{every}"}
     for stage, title in titles.items():
-        lines = [row for row in bridge if row["stage"] == stage]
+        lines = [row for row in document["bridge"] if row["stage"] == stage]
         if stage == "C":
             broken = {row["subject"] for row in lines if row["code"] or (row["line"] == "residual" and row["amount"])}
             steps = {(row["subject"], row["currency"]) for row in lines}
@@ -194,6 +211,11 @@ def _show_other_bridges(page: Page, bridge: list[dict[str, Any]]) -> None:
                 ],
                 ["dim" if row["line"] == "residual" else "" for row in lines],
             )
+
+
+def _every_month(document: dict[str, Any]) -> str:
+    """What has no month is told apart where one month is asked for."""
+    return ", all months" if document["period"] else ""
 
 
 def _show_breaks(page: Page, breaks: list[dict[str, Any]]) -> None:
@@ -246,7 +268,7 @@ def _show_matched(page: Page, summary: list[dict[str, Any]]) -> None:
 def _show_other_sides(page: Page, document: dict[str, Any]) -> None:
     """Ledger rows to payouts, the app's own balances, the providers' own reports; what there is of them."""
     if document["payouts_of_ledger_rows"]:
-        page.heading("Ledger rows to payouts")
+        page.heading(f"Ledger rows to payouts{_every_month(document)}")
         right = [Column(name, right=True) for name in ("Ledger rows", "Settled", "Fees", "Net")]
         page.table(
             ["Currency", "", *right],

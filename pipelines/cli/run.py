@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.cli import dates
-from pipelines.cli.failures import FINDINGS
 from pipelines.cli.invocation import Invocation, of
-from pipelines.cli.levels import Level, reaches
+from pipelines.cli.levels import Level, exit_if_reached
 from pipelines.cli.output import Column
 from pipelines.cli.text import plural, size
 
@@ -134,8 +133,7 @@ def _finish(
     invocation.output.result(document, render)
     if result.sets_aside:
         invocation.output.note("`tollbook quarantine list` shows what was held back and why.")
-    if reaches(result.findings, fail_on):
-        raise typer.Exit(FINDINGS)
+    exit_if_reached(invocation.output, result.findings, fail_on)
 
 
 def _finish_without_news(
@@ -158,8 +156,7 @@ def _finish_without_news(
     document["notices"] = outlook.notices
     document["findings"] = [finding.to_json() for finding in findings]
     invocation.output.result(document, render)
-    if reaches(findings, fail_on):
-        raise typer.Exit(FINDINGS)
+    exit_if_reached(invocation.output, findings, fail_on)
 
 
 def waiting_rows(outlook: Outlook, through: date) -> list[dict[str, str]]:
@@ -198,7 +195,8 @@ def show_waiting(page: Page, outlook: Outlook, through: date) -> None:
         page.line(f"... and {plural(len(rows) - _WAITING_SHOWN, 'other')}; `tollbook --json status` lists all", "dim")
     if outlook.unread_entries:
         noun = plural(outlook.unread_entries, "admin entry", "admin entries")
-        page.line(f"{noun} {'waits' if outlook.unread_entries == 1 else 'wait'} for the next run", "dim")
+        verb = "waits" if outlook.unread_entries == 1 else "wait"
+        page.line(f"{noun} {verb} for a run that bills their day; `--through today` bills today", "dim")
 
 
 def _rehearse(invocation: Invocation, outlook: Outlook, last: date, *, bare: bool) -> None:

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.cli.failures import FINDINGS
 from pipelines.cli.invocation import of
-from pipelines.cli.levels import Finding, Level, reaches
+from pipelines.cli.levels import Finding, Level, exit_if_reached
 from pipelines.cli.output import Column
 from pipelines.cli.text import instant, plural
 
@@ -53,8 +52,7 @@ def sync(
     findings = _findings(result)
     document = {**_to_json(result), "findings": [finding.to_json() for finding in findings]}
     invocation.output.result(document, lambda page: _show(page, result, findings))
-    if reaches(findings, fail_on):
-        raise typer.Exit(FINDINGS)
+    exit_if_reached(invocation.output, findings, fail_on)
 
 
 class _Steps:

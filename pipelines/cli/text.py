@@ -80,6 +80,11 @@ def per_mille(share: int | None, *, signed: bool = False) -> str:
     return f"{sign}{abs(share) // 10:,}.{abs(share) % 10} %"
 
 
+def whose_run(at: str) -> str:
+    """Which run posts an entry of the admin journal made at an instant: one that bills that day."""
+    return f"A run that bills {at[:10]} posts it; on that day, `tollbook run --through today`"
+
+
 def instant(value: datetime | str | None) -> str:
     """An instant in UTC to the second, "2026-09-01 12:00:00 UTC"; "-" for none."""
     if value is None:

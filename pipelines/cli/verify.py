@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from billing_core.errors import ConfigurationError
-from pipelines.cli.failures import FINDINGS
 from pipelines.cli.invocation import Invocation, of
-from pipelines.cli.levels import Finding, Level, reaches
+from pipelines.cli.levels import Finding, Level, exit_if_reached
 from pipelines.cli.output import Column
 from pipelines.cli.text import number, plural
 
@@ -39,8 +38,7 @@ def command(
         raise ConfigurationError("--adopt: only together with --rebuild")
     invocation = of(context)
     findings = _rebuild(invocation, adopt=adopt) if rebuild else _verify(invocation)
-    if reaches(findings, fail_on):
-        raise typer.Exit(FINDINGS)
+    exit_if_reached(invocation.output, findings, fail_on)
 
 
 def _verify(invocation: Invocation) -> list[Finding]:

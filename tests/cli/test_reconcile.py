@@ -70,10 +70,15 @@ def test_run_reconciles_and_breaks_can_be_settled(paid: Command) -> None:
     for row in found:
         shown = paid("--json", "recon", "show", row["break_id"][:12]).document
         assert len(shown["proposed"]) == 1
+        assert "books it" in paid("recon", "show", row["break_id"]).out
+        wrong = paid("recon", "post", row["break_id"], "--actor", "ann", "--reason", "x", "--account", "bob")
+        assert (wrong.code, "the entry is for ada" in wrong.err) == (2, True)
         booked = paid("--json", "recon", "post", row["break_id"], "--actor", "ann", "--reason", "webhook lost")
         assert len(booked.document["booked"]) == 1
         again = paid("--json", "recon", "post", row["break_id"], "--actor", "ann", "--reason", "again").document
         assert (again["booked"], again["already_booked"]) == ([], 1)
+        shown_again = paid("recon", "show", row["break_id"]).out
+        assert "by ann: webhook lost. A run that bills 2026-09-05 posts it" in shown_again
     assert paid("run", "--through", "today").code == 0
     assert _codes(paid) == {}
     result = paid("--json", "reconcile")
@@ -93,8 +98,10 @@ def test_reconcile_exits_with_three_and_prints_the_bridge(paid: Command) -> None
         assert line in said
     assert "= Stripe 45.00 USD" in said
     assert "residual 0 in every bridge" in said
+    assert "exit code 3: 2 findings at or over high" in result.err
     assert paid("reconcile", "--fail-on", "never").code == 0
-    assert paid("reconcile", "--period", "2026-08").code == 0
+    empty = paid("reconcile", "--period", "2026-08")
+    assert (empty.code, "nothing is of 2026-08" in empty.out) == (0, True)
 
 
 def test_as_of_looks_no_further(paid: Command) -> None:
@@ -107,10 +114,14 @@ def test_as_of_looks_no_further(paid: Command) -> None:
 def test_override_explains_until_it_expires(paid: Command) -> None:
     """An explained break is no finding and stays in the bridge; the first sighting is remembered from run to run."""
     (row,) = paid("--json", "recon", "list", "--code", "duplicate_credit").document["breaks"]
-    given = ("--actor", "ben", "--reason", "goodwill", "--until", "2026-09-20")
-    assert paid("recon", "override", row["break_id"], *given).code == 0
+    given = ("--actor", "ben", "--reason", "goodwill", "--until")
+    late = paid("recon", "override", row["break_id"], *given, "2026-09-05")
+    assert (late.code, "2026-09-05 is over" in late.err) == (2, True)
+    assert paid("recon", "override", row["break_id"], *given, "2026-09-20").code == 0
     paid("reconcile")
     assert _codes(paid)["duplicate_credit"] == "overridden"
+    shown = paid("recon", "show", row["break_id"]).out
+    assert "by ben on 2026-09-05 06:00:00 UTC until 2026-09-20: goodwill" in shown
     (cell,) = paid("--json", "reconcile").document["summary"]
     assert (cell["overridden"], cell["residual"]) == (-1_500, 0)
     paid("reconcile", "--as-of", "2026-09-21T00:00:00Z")
@@ -122,6 +133,10 @@ def test_override_explains_until_it_expires(paid: Command) -> None:
     ("arguments", "words"),
     [
         (("recon", "show", "brk_nothing"), "no break has this id"),
+        (("recon", "show", "brk_"), "more than one begins so: brk_"),
+        (("recon", "list", "--code", "payment_not_credit"), "did you mean payment_not_credited?"),
+        (("recon", "list", "--state", "open"), "expected one of break, expected"),
+        (("recon", "list", "--period", "2026-9"), "expected a month"),
         (("reconcile", "--period", "2026-13"), "expected a month"),
         (("reconcile", "--as-of", "soon"), "expected an instant"),
     ],
