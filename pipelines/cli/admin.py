@@ -141,7 +141,7 @@ def _require_account(folder: BooksFolder, account: str) -> None:
         known = [str(row[0]) for row in reader.execute("SELECT account_id FROM books.token_accounts").fetchall()]
     if account not in known:
         close = difflib.get_close_matches(account, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else "`tollbook accounts list` shows those that they know"
+        hint = f"did you mean {close[0]}?" if close else "`tollbook accounts list` shows those that they know."
         raise ConfigurationError(f"ACCOUNT: the books do not know {account!r}; {hint} Nothing was written.")
 
 

@@ -296,6 +296,8 @@ def _show_other_sides(page: Page, document: dict[str, Any]) -> None:
 
 
 def _share(part: int, whole: int) -> str:
-    """A share in per cent with one decimal, without floats."""
-    tenths = 1000 * part // whole if whole else 1000
+    """A share in per cent with one decimal, without floats; "-" of nothing."""
+    if not whole:
+        return "-"
+    tenths = 1000 * part // whole
     return f"{tenths // 10}.{tenths % 10} %"

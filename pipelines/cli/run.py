@@ -229,7 +229,7 @@ def _rehearse(invocation: Invocation, outlook: Outlook, last: date, *, bare: boo
                 ["Date", *right], [(day, taken, size(total), again, bad) for day, taken, total, again, bad in rows]
             )
         else:
-            page.line(f"nothing new through {last}")
+            page.line(f"{'no new file' if outlook.unread_entries else 'nothing new'} through {last}")
         page.line(
             f"dry run: nothing was changed; {plural(outlook.unread_entries, 'admin entry', 'admin entries')} unread"
         )

@@ -49,6 +49,9 @@ def sync(
         steps.end()
     for notice in result.notices:
         invocation.output.warn(notice)
+    if result.mode == "files" and not result.notices and not result.rows["loaded_files"]:
+        path = invocation.config(invocation.folder()).stripe.path
+        invocation.output.warn(f"no file matches {path} ([stripe] path), so there is nothing to compare with")
     findings = _findings(result)
     document = {**_to_json(result), "findings": [finding.to_json() for finding in findings]}
     invocation.output.result(document, lambda page: _show(page, result, findings))

@@ -47,8 +47,11 @@ def size(count: int) -> str:
 
 
 def cents(amount: int | None, currency: str | None) -> str:
-    """Minor units as an amount, "12.50 USD". Currencies here have two decimals or are shown as minor units."""
-    if amount is None:
+    """Minor units as an amount, "12.50 USD"; "-" for nothing in no currency.
+
+    Currencies here have two decimals or are shown as minor units.
+    """
+    if amount is None or (currency is None and not amount):
         return "-"
     if currency is None or currency.lower() in _WITHOUT_DECIMALS | _THREE_DECIMALS:
         return f"{amount:,} {(currency or '').upper()} minor units".replace("  ", " ")

@@ -148,6 +148,15 @@ def test_wrong_words_are_told(paid: Command, arguments: tuple[str, ...], words: 
     assert words in result.err
 
 
+def test_sync_without_files_says_where_it_looked(tollbook: Command) -> None:
+    """Nothing to load is no failure, but nothing to compare with either."""
+    with (tollbook.root / "tollbook.toml").open("a", encoding="utf-8") as config:
+        config.write(STRIPE)
+    result = tollbook("stripe", "sync")
+    assert (result.code, "no file matches stripe/*.jsonl ([stripe] path)" in result.err) == (0, True)
+    assert "nothing is reconciled yet" in tollbook("recon", "list").out
+
+
 def test_books_without_stripe_say_so(tollbook: Command) -> None:
     """Reconciling what is switched off is an error of configuration; a run is none."""
     result = tollbook("reconcile")
