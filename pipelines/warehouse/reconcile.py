@@ -108,12 +108,13 @@ def reconcile(
     connection.execute("SET preserve_insertion_order = false")  # no order is kept that no ORDER BY asks for
     connection.execute("BEGIN")
     try:
+        before = _working_tables(connection)
         _hand_over(connection, terms)
         for name in sql_names("reconcile"):
             if name != _FEES or terms.fee_bands:
                 run_script(connection, name, _parameters(terms))
         result = _note_run(connection, terms, ran_at, code_version)
-        _drop_scratch(connection)
+        _drop(connection, _working_tables(connection) - before)
         connection.execute("COMMIT")
     except BaseException:
         roll_back(connection)
@@ -231,7 +232,7 @@ def _note_run(connection: duckdb.DuckDBPyConnection, terms: Terms, ran_at: datet
     result = Reconciled(
         run_id=scalar(connection, "SELECT coalesce(max(run_id), 0) + 1 FROM recon.runs"),
         as_of=terms.as_of,
-        ledger_rows=scalar(connection, "SELECT count(*) FROM money"),
+        ledger_rows=scalar(connection, "SELECT count(*) FROM recon.ledger WHERE amount <> 0"),
         movements=scalar(connection, "SELECT count(*) FROM movement"),
         match_groups=scalar(connection, "SELECT (SELECT count(*) FROM pair) + (SELECT count(*) FROM party)"),
         open_breaks=scalar(connection, "SELECT count(*) FROM recon.breaks WHERE state = 'break'"),
@@ -255,17 +256,12 @@ def _note_run(connection: duckdb.DuckDBPyConnection, terms: Terms, ran_at: datet
     return result
 
 
-_SCRATCH = (
-    *("side", "crowded", "torn", "owner", "price", "rest_money", "rest_movement", "rest_credit"),
-    *("near_session", "corrected", "near", "near_charge", "led_to", "near_intent"),
-    *("found_credit", "alike", "unlike", "gift", "payment_of", "grouped_money", "uncredited", "grouped_movement"),
-    *("member", "party", "repeated_charge", "judged", "straddling", "carried", "finding", "found_break"),
-    *("uncaptured", "unplaced", "orphan", "paid_out", "payout_sum", "snapshot", "rolled"),
-    *("category", "known_type", "currency", "fee_band"),
-)
+def _working_tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    found = rows(connection, "SELECT table_name FROM duckdb_tables() WHERE temporary")
+    return {str(name) for (name,) in found}
 
 
-def _drop_scratch(connection: duckdb.DuckDBPyConnection) -> None:
-    """Give the memory of the working tables back, before the commit, which would make them last."""
-    for table in _SCRATCH:
-        connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
+def _drop(connection: duckdb.DuckDBPyConnection, tables: set[str]) -> None:
+    """Give the memory of working tables back, before the commit, which would make them last."""
+    for table in sorted(tables):
+        connection.execute(f"DROP TABLE temp.{table}")

@@ -24,3 +24,11 @@ CREATE OR REPLACE TEMP MACRO cost_kind(total_tokens, image_count) AS
 CREATE OR REPLACE TEMP MACRO half_even(figure, divisor) AS
     (figure + divisor // 2) // divisor
         - CASE WHEN figure % divisor = divisor // 2 AND (figure // divisor) % 2 = 0 THEN 1 ELSE 0 END;
+-- What a money row is to its payment: a bonus with money is a credit too, whatever it is called.
+CREATE OR REPLACE TEMP MACRO money_role(transaction_type, amount) AS
+    CASE
+        WHEN transaction_type IN ('purchase', 'auto_recharge', 'bonus', 'admin_grant') THEN 'credit'
+        WHEN transaction_type = 'refund' THEN CASE WHEN amount < 0 THEN 'refund' ELSE 'refund_reversal' END
+        WHEN transaction_type IN ('chargeback', 'chargeback_reversal') THEN transaction_type
+        ELSE 'adjustment'
+    END;

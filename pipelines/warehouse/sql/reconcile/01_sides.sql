@@ -1,102 +1,83 @@
--- Both sides of stage A in one table. The ordinary case is settled as it is read: a purchase that names one payment of the
--- same amount and currency shares a row with it. All else is a row of its own, with the columns of its side.
--- Columns that are as a rule the same as another are left empty then: each one written costs as much as a join.
-CREATE OR REPLACE TEMP TABLE side AS
-WITH money AS (
-    SELECT *, json_extract_string(metadata, ['$.credit_id', '$.package_id', '$.stripe_charge_id']) AS texts,
-        CASE WHEN transaction_type IN ('purchase', 'auto_recharge') THEN payment_intent_id END AS wanted
-    FROM recon.ledger WHERE amount <> 0
-), movement AS (
+-- Both sides of stage A. Stripe's is joined from several tables and is kept; the ledger's is one table, read where it stands.
+-- The ordinary case is settled on the way: a movement of a purchase that names its payment, with the same amount and
+-- currency, is kept with the purchase. Of that only what decides something, since a column costs as much as a join.
+CREATE OR REPLACE TEMP TABLE movement AS
+WITH tagged AS (
     SELECT *, CASE WHEN kind = 'charge' THEN payment_key END AS offered, json_extract_string(metadata,
         ['$.account_id', '$.user_id', '$.package_id', '$.auto_recharge', '$.tollbook_attempt']) AS tags
     FROM recon.movements
+), moved AS (
+    SELECT *, coalesce(tags[1], tags[2]) AS stated_account, tags[3] AS package_id,
+        coalesce(tags[4] IN ('true', '1', 'yes'), false) OR tags[5] IS NOT NULL AS is_recharge
+    FROM tagged
 )
-SELECT
-    coalesce(movement.amount, money.amount) AS amount, coalesce(movement.currency, money.currency) AS currency,
-    coalesce(movement.payment_key, money.payment_intent_id) AS payment_key,
-    money.transaction_id, money.account_id, money.transaction_type, money.token_amount, money.balance_before, money.tax_cents,
-    money.discount_cents, money.refund_id, money.corrects_transaction_id, money.occurred_at, money.period AS ledger_period,
-    money.texts[1] AS credit_id, money.texts[2] AS package_id, money.texts[3] AS stated_charge_id,
-    movement.movement_id, movement.kind, nullif(movement.source_id, movement.charge_id) AS other_source_id, movement.charge_id,
-    movement.customer_id, nullif(movement.authorised, movement.amount) AS other_authorised, movement.moved_at,
-    movement.bt_amount, movement.bt_currency, movement.period AS stripe_period,
-    coalesce(movement.tags[1], movement.tags[2]) AS stated_account, movement.tags[3] AS stated_package_id,
-    coalesce(movement.tags[4] IN ('true', '1', 'yes'), false) OR movement.tags[5] IS NOT NULL AS is_recharge
-FROM movement
-FULL JOIN money
-    ON money.wanted = movement.offered AND money.amount = movement.amount AND money.currency = movement.currency;
-
--- A payment with several credits or several charges is no ordinary case, nor is a purchase that was corrected. Payments
--- are told apart by a hash, which is cheap to group: two that ever share one take the longer way to the same end.
-CREATE OR REPLACE TEMP TABLE crowded AS
-SELECT hash(payment_key) AS payment_hash
-FROM side
-WHERE payment_key IS NOT NULL AND (kind IN ('charge', 'charge_failure')
-    OR transaction_type IN ('purchase', 'auto_recharge', 'bonus', 'admin_grant'))
-GROUP BY ALL HAVING count(*) > 1;
-
-CREATE OR REPLACE TEMP TABLE torn AS
-SELECT * FROM side
-WHERE transaction_id IS NOT NULL AND movement_id IS NOT NULL
-  AND (hash(payment_key) IN (FROM crowded) OR transaction_id IN (
-    SELECT corrects_transaction_id FROM side
-    WHERE transaction_type NOT IN ('refund', 'chargeback', 'chargeback_reversal') AND corrects_transaction_id IS NOT NULL));
-
-DELETE FROM side
-WHERE transaction_id IN (SELECT transaction_id FROM torn) AND movement_id IN (SELECT movement_id FROM torn);
-
-INSERT INTO side BY NAME
-SELECT DISTINCT amount, currency, payment_key, transaction_id, account_id, transaction_type, token_amount, balance_before,
-    tax_cents, discount_cents, refund_id, corrects_transaction_id, occurred_at, ledger_period, credit_id, package_id,
-    stated_charge_id
-FROM torn
-UNION ALL BY NAME
-SELECT DISTINCT amount, currency, payment_key, movement_id, kind, other_source_id, charge_id, customer_id, other_authorised,
-    moved_at, bt_amount, bt_currency, stripe_period, stated_account, stated_package_id,
-    is_recharge
-FROM torn;
-
-CREATE OR REPLACE TEMP VIEW money AS
-SELECT rowid AS money_no, transaction_id, account_id, transaction_type, token_amount, amount, currency,
-    payment_key AS payment_intent_id, refund_id, corrects_transaction_id, balance_before, tax_cents, discount_cents, occurred_at,
-    ledger_period AS period, credit_id, package_id, stated_charge_id AS charge_id,
-    -- What a row is to its payment: a bonus with money is a credit too, whatever it is called.
-    CASE
-        WHEN transaction_type IN ('purchase', 'auto_recharge', 'bonus', 'admin_grant') THEN 'credit'
-        WHEN transaction_type = 'refund' THEN CASE WHEN amount < 0 THEN 'refund' ELSE 'refund_reversal' END
-        WHEN transaction_type IN ('chargeback', 'chargeback_reversal') THEN transaction_type
-        ELSE 'adjustment'
-    END AS role
-FROM side WHERE transaction_id IS NOT NULL;
-
-CREATE OR REPLACE TEMP VIEW movement AS
-SELECT rowid AS movement_no, movement_id, kind, coalesce(other_source_id, charge_id) AS source_id, payment_key, charge_id,
-    customer_id, amount, currency, coalesce(other_authorised, amount) AS authorised, moved_at, bt_amount, bt_currency,
-    stripe_period AS period, stated_account, stated_package_id AS package_id, is_recharge
-FROM side WHERE movement_id IS NOT NULL;
+SELECT moved.movement_id, moved.kind, nullif(moved.source_id, moved.charge_id) AS other_source_id, moved.payment_key,
+    moved.charge_id, moved.customer_id, moved.amount, moved.currency, moved.authorised, moved.moved_at, moved.bt_amount,
+    moved.bt_currency, moved.period, moved.stated_account, moved.package_id, moved.is_recharge,
+    row.transaction_id, row.period AS ledger_period,
+    moved.stated_account IS DISTINCT FROM row.account_id AS is_elsewhere,
+    moved.is_recharge OR row.transaction_type = 'auto_recharge' AS is_tagged
+FROM moved
+LEFT JOIN (
+    SELECT * FROM recon.ledger WHERE transaction_type IN ('purchase', 'auto_recharge') AND amount <> 0
+) AS row ON row.payment_intent_id = moved.offered AND row.amount = moved.amount AND row.currency = moved.currency;
 
 CREATE OR REPLACE TEMP VIEW pair AS
-SELECT transaction_id, account_id, transaction_type, token_amount, amount, currency, ledger_period, package_id, occurred_at,
-    balance_before, amount - coalesce(tax_cents, 0) + coalesce(discount_cents, 0) AS list_price,
-    movement_id, payment_key, charge_id, customer_id, stripe_period, moved_at, stated_account, is_recharge
-FROM side WHERE transaction_id IS NOT NULL AND movement_id IS NOT NULL;
+SELECT transaction_id, movement_id, payment_key, charge_id, customer_id, amount, currency, moved_at, period AS stripe_period,
+    ledger_period, stated_account, is_recharge, is_elsewhere, is_tagged
+FROM movement WHERE transaction_id IS NOT NULL;
 
-CREATE OR REPLACE TEMP TABLE rest_money AS
-SELECT * FROM money WHERE money_no IN (SELECT rowid FROM side WHERE movement_id IS NULL);
+CREATE OR REPLACE TEMP TABLE rest_row AS
+SELECT transaction_id, transaction_type, payment_intent_id FROM recon.ledger ANTI JOIN pair USING (transaction_id) WHERE amount <> 0;
+
+-- A payment with several credits or several charges is no ordinary case, nor is a purchase that was corrected: torn apart
+-- again. Payments are told apart by a hash, which is cheap to group: two that ever share one take the longer way to the
+-- same end.
+CREATE OR REPLACE TEMP TABLE torn AS
+SELECT rowid AS movement_no, * FROM movement
+WHERE transaction_id IS NOT NULL AND (
+    hash(payment_key) IN (
+        SELECT hash(payment_key) FROM movement WHERE kind IN ('charge', 'charge_failure') GROUP BY ALL HAVING count(*) > 1
+        UNION ALL
+        SELECT hash(payment_intent_id) FROM rest_row
+        WHERE transaction_type IN ('purchase', 'auto_recharge', 'bonus', 'admin_grant') AND payment_intent_id IS NOT NULL)
+    OR transaction_id IN (
+        SELECT corrects_transaction_id FROM recon.ledger
+        WHERE transaction_type NOT IN ('refund', 'chargeback', 'chargeback_reversal') AND corrects_transaction_id IS NOT NULL
+            AND amount <> 0));
+
+DELETE FROM movement WHERE rowid IN (SELECT movement_no FROM torn);
+
+INSERT INTO movement BY NAME
+SELECT DISTINCT * EXCLUDE (movement_no, transaction_id, ledger_period, is_elsewhere, is_tagged) FROM torn;
+
+INSERT INTO rest_row SELECT DISTINCT transaction_id, NULL, NULL FROM torn;
 
 CREATE OR REPLACE TEMP TABLE rest_movement AS
-SELECT * FROM movement WHERE movement_no IN (SELECT rowid FROM side WHERE transaction_id IS NULL);
+SELECT rowid AS movement_no, coalesce(other_source_id, charge_id) AS source_id,
+    * EXCLUDE (other_source_id, transaction_id, ledger_period, is_elsewhere, is_tagged)
+FROM movement WHERE transaction_id IS NULL;
+
+CREATE OR REPLACE TEMP TABLE rest_money AS
+SELECT * EXCLUDE (metadata, ids), ids[1] AS credit_id, ids[2] AS package_id, ids[3] AS charge_id,
+    money_role(transaction_type, amount) AS role
+FROM (
+    SELECT *, json_extract_string(metadata, ['$.credit_id', '$.package_id', '$.stripe_charge_id']) AS ids
+    FROM recon.ledger SEMI JOIN rest_row USING (transaction_id)
+);
 
 -- Which accounts a customer of Stripe has belonged to.
 CREATE OR REPLACE TEMP TABLE owner AS
 SELECT DISTINCT stripe_customer_id AS customer_id, account_id
 FROM books.account_versions WHERE stripe_customer_id IS NOT NULL;
 
--- What each package costs in each currency, while it does.
+-- What each package costs in each currency, while it does; and whether so much money ever bought another number of tokens.
 CREATE OR REPLACE TEMP TABLE price AS
-SELECT package_id, token_amount, currency, price, effective_from, effective_to
+SELECT package_id, token_amount, currency, price, effective_from, effective_to,
+    min(token_amount) OVER same = max(token_amount) OVER same AS is_plain
 FROM (
     SELECT *, unnest(['usd', 'eur', 'gbp']) AS currency, unnest([price_cents, price_eur, price_gbp]) AS price
     FROM books.token_pricing WHERE superseded_by IS NULL OR superseded_by = 'withdrawn'
 )
-WHERE price IS NOT NULL;
+WHERE price IS NOT NULL
+WINDOW same AS (PARTITION BY currency, price);

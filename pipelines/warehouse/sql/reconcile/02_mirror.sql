@@ -53,8 +53,14 @@ WHERE session.checkout_session_id IN (
 
 -- Rows, of the rest or not, that a row of the rest corrects.
 CREATE OR REPLACE TEMP TABLE corrected AS
-SELECT money_no, transaction_id, role, payment_intent_id, charge_id FROM money
-WHERE transaction_id IN (SELECT corrects_transaction_id FROM rest_money);
+SELECT transaction_id, money_role(transaction_type, amount) AS role, payment_intent_id,
+    json_extract_string(metadata, '$.stripe_charge_id') AS charge_id
+FROM (
+    SELECT * FROM recon.ledger
+    SEMI JOIN (SELECT corrects_transaction_id FROM rest_money WHERE corrects_transaction_id IS NOT NULL) AS named
+        ON named.corrects_transaction_id = ledger.transaction_id
+    WHERE amount <> 0
+);
 
 CREATE OR REPLACE TEMP TABLE near AS
 SELECT DISTINCT hash(id) AS id_hash

@@ -1,30 +1,30 @@
 -- Refunds, disputes and corrections find their objects; every row and movement of the rest goes into one group.
 CREATE OR REPLACE TEMP TABLE payment_of AS
 -- The payment that a row of the rest belongs to, by its own id or by the row that it names.
-SELECT row.money_no, row.role, row.transaction_id, row.amount, row.currency, row.occurred_at, row.refund_id,
-    base.money_no AS base_no, base.role AS base_role,
+SELECT row.role, row.transaction_id, row.amount, row.currency, row.occurred_at, row.refund_id,
+    base.transaction_id AS base_id,
     coalesce(row.payment_intent_id, charge.payment_key, base.payment_intent_id) AS payment_key
 FROM rest_money AS row
 LEFT JOIN corrected AS base ON base.transaction_id = row.corrects_transaction_id
 LEFT JOIN near_charge AS charge ON charge.charge_id = coalesce(row.charge_id, base.charge_id)
 WHERE row.role <> 'credit';
 
-CREATE OR REPLACE TEMP TABLE grouped_money (money_no BIGINT, group_key VARCHAR, kind VARCHAR, rule INTEGER);
+CREATE OR REPLACE TEMP TABLE grouped_money (transaction_id UUID, group_key VARCHAR, kind VARCHAR, rule INTEGER);
 
 INSERT INTO grouped_money
-SELECT credit.money_no, coalesce(found.payment_key, credit.transaction_id::VARCHAR), 'payment',
+SELECT credit.transaction_id, coalesce(found.payment_key, credit.transaction_id::VARCHAR), 'payment',
     coalesce(found.rule, CASE WHEN credit.transaction_id IN (SELECT transaction_id FROM recon.candidates) THEN 6 END)
-FROM rest_credit AS credit LEFT JOIN found_credit AS found USING (money_no);
+FROM rest_credit AS credit LEFT JOIN found_credit AS found USING (transaction_id);
 
 -- Refunds by their id, then the k-th of an amount with the k-th of that amount.
 INSERT INTO grouped_money
-SELECT row.money_no, refund.refund_id, 'refund', 1
+SELECT row.transaction_id, refund.refund_id, 'refund', 1
 FROM payment_of AS row JOIN own_refunds AS refund USING (refund_id)
 WHERE row.role IN ('refund', 'refund_reversal');
 
 INSERT INTO grouped_money
 WITH nameless AS (
-    SELECT money_no, payment_key, -amount AS amount, currency,
+    SELECT transaction_id, payment_key, -amount AS amount, currency,
         row_number() OVER (PARTITION BY payment_key, amount, currency ORDER BY occurred_at, transaction_id) AS place
     FROM payment_of WHERE role = 'refund' AND refund_id IS NULL AND payment_key IS NOT NULL
 ), unnamed AS (
@@ -35,12 +35,12 @@ WITH nameless AS (
     WHERE refund.refund_id NOT IN (SELECT group_key FROM grouped_money WHERE kind = 'refund')
       AND coalesce(refund.payment_intent_id, refund.charge_id) IN (SELECT payment_key FROM nameless)
 )
-SELECT money_no, refund_id, 'refund', 5 FROM nameless JOIN unnamed USING (payment_key, amount, currency, place);
+SELECT transaction_id, refund_id, 'refund', 5 FROM nameless JOIN unnamed USING (payment_key, amount, currency, place);
 
 -- Chargebacks: the k-th of a payment with its k-th dispute; one that names a failed payment belongs to the payment.
 INSERT INTO grouped_money
 WITH taken AS (
-    SELECT money_no, payment_key, row_number() OVER (PARTITION BY payment_key ORDER BY occurred_at, transaction_id) AS place
+    SELECT transaction_id, payment_key, row_number() OVER (PARTITION BY payment_key ORDER BY occurred_at, transaction_id) AS place
     FROM payment_of WHERE role = 'chargeback' AND payment_key IS NOT NULL
 ), opened AS (
     SELECT dispute_id, payment_key, row_number() OVER (PARTITION BY payment_key ORDER BY created, dispute_id) AS place
@@ -50,7 +50,7 @@ WITH taken AS (
     )
     WHERE payment_key IN (SELECT payment_key FROM taken)
 )
-SELECT money_no, coalesce(dispute_id, failed.payment_key), CASE WHEN dispute_id IS NULL THEN 'payment' ELSE 'dispute' END, 1
+SELECT transaction_id, coalesce(dispute_id, failed.payment_key), CASE WHEN dispute_id IS NULL THEN 'payment' ELSE 'dispute' END, 1
 FROM taken
 LEFT JOIN opened USING (payment_key, place)
 LEFT JOIN (SELECT DISTINCT payment_key FROM rest_movement WHERE kind = 'charge_failure') AS failed USING (payment_key)
@@ -58,39 +58,39 @@ WHERE coalesce(dispute_id, failed.payment_key) IS NOT NULL;
 
 -- What names a row goes where that row went; twice, for a correction of a reversal.
 INSERT INTO grouped_money
-SELECT row.money_no, base.group_key, base.kind, base.rule
-FROM payment_of AS row JOIN grouped_money AS base ON base.money_no = row.base_no
+SELECT row.transaction_id, base.group_key, base.kind, base.rule
+FROM payment_of AS row JOIN grouped_money AS base ON base.transaction_id = row.base_id
 WHERE row.role IN ('refund_reversal', 'chargeback_reversal', 'adjustment')
   AND NOT (row.role = 'chargeback_reversal' AND base.kind = 'payment')
-  AND row.money_no NOT IN (SELECT money_no FROM grouped_money);
+  AND row.transaction_id NOT IN (SELECT transaction_id FROM grouped_money);
 
 INSERT INTO grouped_money
 WITH given AS (
-    SELECT money_no, payment_key, row_number() OVER (PARTITION BY payment_key ORDER BY occurred_at, transaction_id) AS place
+    SELECT transaction_id, payment_key, row_number() OVER (PARTITION BY payment_key ORDER BY occurred_at, transaction_id) AS place
     FROM payment_of
-    WHERE role = 'chargeback_reversal' AND payment_key IS NOT NULL AND money_no NOT IN (SELECT money_no FROM grouped_money)
+    WHERE role = 'chargeback_reversal' AND payment_key IS NOT NULL AND transaction_id NOT IN (SELECT transaction_id FROM grouped_money)
 ), opened AS (
     SELECT dispute_id, coalesce(payment_intent_id, charge_id) AS payment_key,
         row_number() OVER (PARTITION BY coalesce(payment_intent_id, charge_id) ORDER BY created, dispute_id) AS place
     FROM own_disputes WHERE coalesce(payment_intent_id, charge_id) IN (SELECT payment_key FROM given)
 )
-SELECT money_no, dispute_id, 'dispute', 1 FROM given JOIN opened USING (payment_key, place);
+SELECT transaction_id, dispute_id, 'dispute', 1 FROM given JOIN opened USING (payment_key, place);
 
 INSERT INTO grouped_money
-SELECT row.money_no, base.group_key, base.kind, base.rule
-FROM payment_of AS row JOIN grouped_money AS base ON base.money_no = row.base_no
-WHERE row.money_no NOT IN (SELECT money_no FROM grouped_money);
+SELECT row.transaction_id, base.group_key, base.kind, base.rule
+FROM payment_of AS row JOIN grouped_money AS base ON base.transaction_id = row.base_id
+WHERE row.transaction_id NOT IN (SELECT transaction_id FROM grouped_money);
 
 -- What has nothing at Stripe stands alone, with all that names it: a row and its reversal come to nothing together.
 INSERT INTO grouped_money
-SELECT row.money_no, first.transaction_id::VARCHAR,
+SELECT row.transaction_id, first.transaction_id::VARCHAR,
     CASE WHEN first.role IN ('refund', 'refund_reversal') THEN 'refund'
         WHEN first.role IN ('chargeback', 'chargeback_reversal') THEN 'dispute' ELSE 'payment' END, NULL
 FROM payment_of AS row
-LEFT JOIN payment_of AS named ON named.money_no = row.base_no
-LEFT JOIN payment_of AS named_by_that ON named_by_that.money_no = named.base_no
-JOIN payment_of AS first ON first.money_no = coalesce(named_by_that.money_no, named.money_no, row.money_no)
-WHERE row.money_no NOT IN (SELECT money_no FROM grouped_money);
+LEFT JOIN payment_of AS named ON named.transaction_id = row.base_id
+LEFT JOIN payment_of AS named_by_that ON named_by_that.transaction_id = named.base_id
+JOIN payment_of AS first ON first.transaction_id = coalesce(named_by_that.transaction_id, named.transaction_id, row.transaction_id)
+WHERE row.transaction_id NOT IN (SELECT transaction_id FROM grouped_money);
 
 -- Payments that no ledger row knows: what came back of them belongs to them, so that only the net is missing.
 CREATE OR REPLACE TEMP TABLE uncredited AS

@@ -2,7 +2,7 @@
 CREATE OR REPLACE TEMP TABLE member AS
 SELECT placed.group_key, placed.kind, placed.rule, row.currency, row.period, row.amount AS ledger, 0::BIGINT AS stripe,
     row.role, row.transaction_id, row.account_id, NULL AS movement_id, row.occurred_at AS seen_at, row.amount AS signed
-FROM grouped_money AS placed JOIN rest_money AS row USING (money_no)
+FROM grouped_money AS placed JOIN rest_money AS row USING (transaction_id)
 UNION ALL
 SELECT placed.group_key, placed.kind, NULL, row.currency, row.period, 0, row.amount,
     row.kind, NULL, NULL, row.movement_id, row.moved_at, row.amount
@@ -36,29 +36,30 @@ LEFT JOIN (
 ) AS open USING (group_key)
 GROUP BY group_key;
 
--- Later charges of one customer for the same amount, currency and package within ten minutes, not given back since.
+-- Later charges of one customer for the same amount, currency and package within ten minutes, not given back since. Few
+-- have another one on the same day, or on both sides of the same midnight: only theirs are put in order.
 CREATE OR REPLACE TEMP TABLE repeated_charge AS
-WITH charged AS (
-    SELECT payment_key, charge_id, customer_id, amount, currency, moved_at, package_id
-    FROM movement
-    WHERE kind = 'charge' AND customer_id IS NOT NULL AND hash(customer_id, amount, currency) IN (
-        SELECT sale_hash
-        FROM (
-            SELECT hash(customer_id, amount, currency) AS sale_hash,
-                epoch_us(moved_at) // (1000000 * $duplicate_seconds::BIGINT) AS bucket
-            FROM movement WHERE kind = 'charge' AND customer_id IS NOT NULL
-        ), (VALUES (0), (1)) AS steps(step)
-        GROUP BY sale_hash, bucket + step HAVING count(*) > 1)
+WITH sale AS NOT MATERIALIZED (
+    SELECT hash(customer_id, amount, currency) AS sale_hash, epoch_us(moved_at) AS moved_us,
+        1000000 * $duplicate_seconds::BIGINT AS window_us, 86400000000 AS day_us
+    FROM movement WHERE kind = 'charge' AND customer_id IS NOT NULL
+), crowded AS (
+    SELECT sale_hash FROM sale GROUP BY sale_hash, moved_us // day_us HAVING count(*) > 1
+    UNION
+    SELECT sale_hash FROM sale WHERE moved_us % day_us <= window_us OR moved_us % day_us >= day_us - window_us
+    GROUP BY sale_hash, (moved_us + window_us) // day_us HAVING count(*) > 1
 ), ordered AS (
     SELECT *, lag(moved_at) OVER same AS before_at, lag(payment_key) OVER same AS before_key
-    FROM charged
+    FROM movement
+    WHERE kind = 'charge' AND customer_id IS NOT NULL
+        AND hash(customer_id, amount, currency) IN (FROM crowded)
     WINDOW same AS (PARTITION BY customer_id, amount, currency, package_id ORDER BY moved_at, payment_key)
 )
 SELECT payment_key, charge_id, amount, currency, moved_at
 FROM ordered
 WHERE before_key <> payment_key AND moved_at - before_at <= to_seconds($duplicate_seconds)
   AND payment_key NOT IN (
-    SELECT payment_key FROM movement WHERE kind IN ('refund', 'charge_failure') AND payment_key IS NOT NULL);
+    SELECT payment_key FROM rest_movement WHERE kind IN ('refund', 'charge_failure') AND payment_key IS NOT NULL);
 
 CREATE OR REPLACE TEMP TABLE judged AS
 WITH intent AS (
@@ -142,9 +143,10 @@ FROM coded, terms;
 
 -- Equal pairs that fall into two periods are only a matter of time.
 CREATE OR REPLACE TEMP TABLE straddling AS
-SELECT payment_key AS group_key, transaction_id, account_id, currency, amount, ledger_period, stripe_period,
-    greatest(occurred_at, moved_at) AS seen_at
-FROM pair WHERE ledger_period <> stripe_period;
+SELECT pair.payment_key AS group_key, row.transaction_id, row.account_id, row.currency, row.amount, pair.ledger_period,
+    pair.stripe_period, greatest(row.occurred_at, pair.moved_at) AS seen_at
+FROM (SELECT * FROM pair WHERE ledger_period <> stripe_period) AS pair
+JOIN recon.ledger AS row USING (transaction_id);
 
 CREATE OR REPLACE TEMP TABLE carried AS
 SELECT group_key, period, currency, sum(signed)::BIGINT AS amount, NULL AS code

@@ -1,40 +1,60 @@
 -- Findings about payments that move no total of stage A: who, what for, how often, and money that left twice.
-CREATE OR REPLACE TEMP VIEW settled AS
-SELECT transaction_id, account_id, transaction_type, token_amount, amount, currency, list_price, package_id, occurred_at,
-    balance_before, payment_key, charge_id, customer_id, ledger_period AS period, stated_account, is_recharge
-FROM pair
-UNION ALL
-SELECT row.transaction_id, row.account_id, row.transaction_type, row.token_amount, row.amount, row.currency,
-    row.amount - coalesce(row.tax_cents, 0) + coalesce(row.discount_cents, 0), row.package_id, row.occurred_at,
-    row.balance_before, judged.group_key, movement.charge_id, movement.customer_id, row.period,
-    movement.stated_account, movement.is_recharge
-FROM judged
-JOIN grouped_money AS placed USING (group_key)
-JOIN rest_money AS row ON row.money_no = placed.money_no AND row.transaction_type IN ('purchase', 'auto_recharge')
-JOIN rest_movement AS movement ON movement.payment_key = judged.group_key AND movement.kind = 'charge'
-WHERE judged.kind = 'payment' AND judged.code IS NULL AND judged.credits = 1 AND judged.failures = 0 AND judged.movements = 1
-    AND judged.ledger_rows = 1;
+-- Purchases of the ledger that no package explains: so many tokens for that money at that time. Where the money says
+-- how many tokens it buys, nobody looks into the metadata for the package.
+CREATE OR REPLACE TEMP TABLE doubtful AS
+SELECT row.transaction_id, row.package_id, row.list_price
+FROM (
+    SELECT row.*, json_extract_string(row.metadata, '$.package_id') AS package_id
+    FROM (
+        SELECT transaction_id, token_amount, amount, currency, occurred_at, metadata,
+            amount - coalesce(tax_cents, 0) + coalesce(discount_cents, 0) AS list_price
+        FROM recon.ledger WHERE transaction_type IN ('purchase', 'auto_recharge') AND amount <> 0
+    ) AS row
+    ANTI JOIN price ON price.currency = row.currency AND price.price = row.list_price AND price.token_amount = row.token_amount
+        AND price.is_plain AND row.amount = row.list_price
+        AND (price.effective_from IS NULL OR row.occurred_at >= price.effective_from)
+        AND (price.effective_to IS NULL OR row.occurred_at < price.effective_to)
+) AS row
+ANTI JOIN price ON price.currency = row.currency AND price.price = row.list_price
+    AND price.token_amount = row.token_amount AND (row.package_id IS NULL OR price.package_id = row.package_id)
+    AND (price.effective_from IS NULL OR row.occurred_at >= price.effective_from)
+    AND (price.effective_to IS NULL OR row.occurred_at < price.effective_to);
+
+-- Purchases that are settled, one row for one charge, as far as there is something to ask about them.
+CREATE OR REPLACE TEMP TABLE settled AS
+WITH asked AS (
+    SELECT transaction_id, payment_key, charge_id, customer_id, stated_account, is_recharge
+    FROM pair WHERE is_elsewhere OR is_tagged OR transaction_id IN (SELECT transaction_id FROM doubtful)
+    UNION ALL
+    SELECT placed.transaction_id, movement.payment_key, movement.charge_id, movement.customer_id, movement.stated_account,
+        movement.is_recharge
+    FROM judged
+    JOIN grouped_money AS placed USING (group_key)
+    JOIN rest_movement AS movement ON movement.payment_key = judged.group_key AND movement.kind = 'charge'
+    WHERE judged.kind = 'payment' AND judged.code IS NULL AND judged.credits = 1 AND judged.failures = 0 AND judged.movements = 1
+        AND judged.ledger_rows = 1
+)
+SELECT row.transaction_id, row.account_id, row.transaction_type, row.token_amount, row.amount, row.currency, row.occurred_at,
+    row.balance_before, row.period, asked.* EXCLUDE (transaction_id)
+FROM asked
+JOIN recon.ledger AS row USING (transaction_id)
+WHERE row.transaction_type IN ('purchase', 'auto_recharge');
 
 INSERT INTO finding BY NAME
-WITH doubtful AS (
-    -- No package sells so many tokens for that money at that time.
-    SELECT * FROM settled
-    ANTI JOIN price ON price.currency = settled.currency AND price.price = settled.list_price
-        AND price.token_amount = settled.token_amount AND (settled.package_id IS NULL OR price.package_id = settled.package_id)
-        AND (price.effective_from IS NULL OR settled.occurred_at >= price.effective_from)
-        AND (price.effective_to IS NULL OR settled.occurred_at < price.effective_to)
-), credited AS (
+WITH credited AS (
     -- With what was given or taken since for the same purchase, without money.
-    SELECT doubtful.* REPLACE (doubtful.token_amount + coalesce(later.tokens, 0) AS token_amount)
-    FROM doubtful
+    SELECT settled.* REPLACE (settled.token_amount + coalesce(later.tokens, 0) AS token_amount),
+        doubtful.package_id, doubtful.list_price
+    FROM settled
+    JOIN doubtful USING (transaction_id)
     LEFT JOIN (
-        SELECT doubtful.transaction_id, sum(row.token_amount)::BIGINT AS tokens
+        SELECT purchase.transaction_id, sum(row.token_amount)::BIGINT AS tokens
         FROM doubtful
         JOIN books.token_transactions AS purchase USING (transaction_id)
-        JOIN books.token_transactions AS row ON row.account_id = doubtful.account_id
+        JOIN books.token_transactions AS row ON row.account_id = purchase.account_id
             AND row.metadata ->> '$.source_credit_id' = purchase.metadata ->> '$.credit_id'
         WHERE row.transaction_type IN ('bonus', 'correction') AND row.amount_cents IS NULL
-        GROUP BY doubtful.transaction_id
+        GROUP BY purchase.transaction_id
     ) AS later USING (transaction_id)
 ), judged_tokens AS (
     SELECT credited.*,
@@ -109,19 +129,23 @@ WHERE payment_key IS NULL
    OR payment_key NOT IN (SELECT group_key FROM judged WHERE code = 'free_grant_as_purchase');
 
 -- More given back than came in: at Stripe, or in the ledger by rows that agree with Stripe one by one.
+CREATE OR REPLACE TEMP TABLE given_back AS
+SELECT payment_key, any_value(currency) AS currency, max(moved_at) AS seen_at,
+    -sum(amount) FILTER (kind IN ('refund', 'refund_failure')) AS refunded,
+    -sum(amount) FILTER (kind IN ('dispute', 'dispute_reversal')) AS disputed
+FROM rest_movement WHERE kind IN ('refund', 'refund_failure', 'dispute', 'dispute_reversal')
+GROUP BY payment_key;
+
+CREATE OR REPLACE TEMP TABLE given_back_of AS
+SELECT payment_key, charge_id, amount, currency, transaction_id
+FROM movement WHERE kind IN ('charge', 'charge_failure') AND payment_key IN (SELECT payment_key FROM given_back);
+
 INSERT INTO finding BY NAME
-WITH returned AS (
-    SELECT payment_key, any_value(currency) AS currency, max(moved_at) AS seen_at,
-        -sum(amount) FILTER (kind IN ('refund', 'refund_failure')) AS refunded,
-        -sum(amount) FILTER (kind IN ('dispute', 'dispute_reversal')) AS disputed
-    FROM rest_movement WHERE kind IN ('refund', 'refund_failure', 'dispute', 'dispute_reversal')
-    GROUP BY payment_key
-), against AS (
-    SELECT returned.*, paid.captured, paid.charge_id
-    FROM returned
+WITH against AS (
+    SELECT given_back.*, paid.captured, paid.charge_id
+    FROM given_back
     JOIN (
-        SELECT payment_key, sum(amount) AS captured, max(charge_id) AS charge_id FROM movement SEMI JOIN returned USING (payment_key)
-        WHERE kind IN ('charge', 'charge_failure') GROUP BY payment_key
+        SELECT payment_key, sum(amount) AS captured, max(charge_id) AS charge_id FROM given_back_of GROUP BY payment_key
     ) AS paid USING (payment_key)
 )
 SELECT
@@ -138,15 +162,16 @@ WITH back AS (
     SELECT coalesce(refund.payment_intent_id, refund.charge_id) AS payment_key, -sum(row.amount) AS refunded,
         max(row.occurred_at) AS seen_at, any_value(row.account_id) AS account_id
     FROM grouped_money AS placed
-    JOIN rest_money AS row USING (money_no)
+    JOIN rest_money AS row USING (transaction_id)
     JOIN judged ON judged.group_key = placed.group_key AND judged.code IS NULL AND judged.kind = 'refund'
     JOIN own_refunds AS refund ON refund.refund_id = placed.group_key
     GROUP BY ALL
 ), bought AS (
     SELECT payment_key, sum(amount) AS bought, any_value(currency) AS currency FROM (
-        SELECT payment_key, amount, currency FROM pair
+        -- A pair's purchase is as large as its charge.
+        SELECT payment_key, amount, currency FROM given_back_of WHERE transaction_id IS NOT NULL
         UNION ALL
-        SELECT placed.group_key, row.amount, row.currency FROM grouped_money AS placed JOIN rest_money AS row USING (money_no)
+        SELECT placed.group_key, row.amount, row.currency FROM grouped_money AS placed JOIN rest_money AS row USING (transaction_id)
         WHERE placed.kind = 'payment'
     ) SEMI JOIN back USING (payment_key) GROUP BY payment_key
 )
@@ -169,7 +194,7 @@ SELECT 'inquiry_open' AS code, dispute_id AS subject, 'break' AS state, NULL AS 
 FROM own_disputes WHERE status IN ('warning_needs_response', 'warning_under_review');
 
 INSERT INTO finding BY NAME
-SELECT 'balance_txn_missing' AS code, source_id AS subject,
+SELECT 'balance_txn_missing' AS code, coalesce(other_source_id, charge_id) AS subject,
     CASE WHEN moved_at > terms.as_of - to_seconds($grace_seconds) THEN 'expected' ELSE 'break' END AS state,
     period, currency, amount AS amount_at_stake, payment_key AS payment_intent_id, charge_id, moved_at AS occurred_at
 FROM movement, recon.parameters AS terms WHERE bt_amount IS NULL
@@ -183,19 +208,22 @@ WHERE status = 'succeeded' AND created <= terms.as_of - to_seconds($grace_second
 
 -- Three recharges of a customer in a row that were declined, with none that succeeded since.
 INSERT INTO finding BY NAME
-WITH attempt AS (
-    SELECT intent.*, coalesce(last_error_code IS NOT NULL OR last_decline_code IS NOT NULL, false) AND status <> 'succeeded' AS declined
-    FROM own_intents AS intent
-    WHERE metadata::VARCHAR LIKE '%auto_recharge%' OR metadata::VARCHAR LIKE '%tollbook_attempt%'
-), placed AS (
-    SELECT *, max(created) FILTER (NOT declined AND status = 'succeeded') OVER (PARTITION BY customer_id) AS succeeded_at
-    FROM attempt
+WITH declined AS (
+    SELECT * FROM own_intents
+    WHERE status <> 'succeeded' AND (last_error_code IS NOT NULL OR last_decline_code IS NOT NULL) AND customer_id IS NOT NULL
+        AND regexp_matches(metadata::VARCHAR, 'auto_recharge|tollbook_attempt')
+), succeeded AS (
+    SELECT customer_id,
+        max(created) FILTER (regexp_matches(metadata::VARCHAR, 'auto_recharge|tollbook_attempt')) AS succeeded_at
+    FROM own_intents SEMI JOIN declined USING (customer_id)
+    WHERE status = 'succeeded'
+    GROUP BY customer_id
 )
 SELECT 'auto_recharge_failed_streak' AS code, customer_id AS subject, 'break' AS state, NULL AS period,
     any_value(currency) AS currency, max_by(amount, created) AS amount_at_stake,
-    (SELECT min(account_id) FROM owner WHERE owner.customer_id = placed.customer_id) AS account_id,
+    (SELECT min(account_id) FROM owner WHERE owner.customer_id = declined.customer_id) AS account_id,
     max_by(payment_intent_id, created) AS payment_intent_id, max(created) AS occurred_at,
     format('{} declines in a row, the last {}', count(*), max_by(coalesce(last_decline_code, last_error_code), created)) AS note
-FROM placed
-WHERE declined AND customer_id IS NOT NULL AND (succeeded_at IS NULL OR created > succeeded_at)
+FROM declined LEFT JOIN succeeded USING (customer_id)
+WHERE succeeded_at IS NULL OR created > succeeded_at
 GROUP BY customer_id HAVING count(*) >= $declines;

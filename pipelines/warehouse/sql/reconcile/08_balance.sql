@@ -7,6 +7,10 @@ LEFT JOIN own_charges AS charge ON charge.charge_id = bt.source_id
 LEFT JOIN own_refunds AS refund ON refund.refund_id = bt.source_id
 GROUP BY ALL;
 
+CREATE OR REPLACE TEMP TABLE partly_captured AS
+SELECT charge_id, currency, bt_currency FROM movement
+WHERE kind = 'charge' AND charge_id IN (SELECT charge_id FROM uncaptured);
+
 INSERT INTO finding BY NAME
 SELECT 'charge_bt_mismatch' AS code, movement.movement_id AS subject, 'break' AS state, period, currency,
     abs(bt_amount + coalesce(uncaptured.amount, 0) - movement.amount)::BIGINT AS amount_at_stake,
@@ -50,12 +54,26 @@ WHERE bt_currency <> currency AND payment_key IN (
 GROUP BY payment_key, bt_currency
 HAVING sum(amount) = 0 AND sum(bt_amount) <> 0 AND count(*) > 1;
 
--- Transactions of sales that no movement has: of an unknown source, or of what is no token sale.
+-- Transactions of sales that no movement has: of an unknown source, or of what is no token sale. Each movement has one of
+-- its own, so a day with as many of the one as of the other has none.
+CREATE OR REPLACE TEMP TABLE uneven_day AS
+SELECT day
+FROM (
+    SELECT epoch_us(created) // 86400000000 AS day, 1 AS one FROM own_transactions
+    WHERE reporting_category IN ('charge', 'charge_failure', 'refund', 'refund_failure', 'dispute', 'dispute_reversal')
+    UNION ALL
+    SELECT epoch_us(moved_at) // 86400000000, -1 FROM movement WHERE bt_amount IS NOT NULL
+)
+GROUP BY day HAVING sum(one) <> 0;
+
 CREATE OR REPLACE TEMP TABLE unplaced AS
 SELECT balance_transaction_id, source_id, amount, currency, created, reporting_category
 FROM own_transactions
-ANTI JOIN side ON side.movement_id = own_transactions.balance_transaction_id
-WHERE reporting_category IN ('charge', 'charge_failure', 'refund', 'refund_failure', 'dispute', 'dispute_reversal');
+ANTI JOIN (
+    SELECT movement_id FROM movement WHERE epoch_us(moved_at) // 86400000000 IN (FROM uneven_day)
+) AS placed ON placed.movement_id = own_transactions.balance_transaction_id
+WHERE reporting_category IN ('charge', 'charge_failure', 'refund', 'refund_failure', 'dispute', 'dispute_reversal')
+    AND epoch_us(created) // 86400000000 IN (FROM uneven_day);
 
 CREATE OR REPLACE TEMP TABLE orphan AS
 WITH stray AS (
@@ -78,6 +96,11 @@ WITH stray AS (
 SELECT stray.* EXCLUDE (kinds) FROM stray
 WHERE balance_transaction_id NOT IN (
     SELECT balance_transaction_id FROM stray JOIN known ON known.source_id = stray.source_id AND list_contains(stray.kinds, known.kind));
+
+-- Fees that stand by themselves.
+CREATE OR REPLACE TEMP TABLE lone_fee AS
+SELECT bt.* FROM own_transactions AS bt
+SEMI JOIN (FROM category WHERE role = 'fee') AS fee ON fee.category = bt.reporting_category;
 
 INSERT INTO finding BY NAME
 SELECT 'bt_orphan_source' AS code, balance_transaction_id AS subject, 'break' AS state, NULL AS period, currency,
@@ -103,5 +126,8 @@ WHERE reporting_category NOT IN (SELECT category FROM category) OR type NOT IN (
 UNION ALL BY NAME
 SELECT 'stripe_fee_unallocated' AS code, balance_transaction_id AS subject, 'break' AS state, NULL AS period, currency,
     abs(amount) AS amount_at_stake, balance_transaction_id, created AS occurred_at, description AS note
-FROM (SELECT bt.* FROM own_transactions AS bt SEMI JOIN (FROM category WHERE role = 'fee') AS fee ON fee.category = bt.reporting_category) AS bt
-WHERE source_id IS NULL OR source_id NOT IN (SELECT source_id FROM movement);
+FROM lone_fee
+WHERE source_id IS NULL
+   OR source_id NOT IN (
+    SELECT coalesce(other_source_id, charge_id) FROM movement
+    WHERE coalesce(other_source_id, charge_id) IN (SELECT source_id FROM lone_fee));

@@ -46,7 +46,9 @@ INSERT INTO finding BY NAME
 SELECT 'late_update' AS code, movement_id AS subject, 'break' AS state, closed.period, movement.currency, abs(movement.amount) AS amount_at_stake,
     payment_key AS payment_intent_id, charge_id, movement_id AS balance_transaction_id, moved_at AS occurred_at,
     format('{} was closed on {}', closed.period, strftime(closed.closed_at, '%Y-%m-%d')) AS note
-FROM movement
+FROM (
+    SELECT * FROM own_transactions WHERE first_fetched_at > (SELECT min(closed_at) FROM audit.period_closes)
+) AS bt
+JOIN movement ON movement.movement_id = bt.balance_transaction_id
 JOIN audit.period_closes AS closed USING (period)
-JOIN own_transactions AS bt ON bt.balance_transaction_id = movement.movement_id
 WHERE bt.first_fetched_at > closed.closed_at;

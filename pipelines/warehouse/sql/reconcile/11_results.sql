@@ -53,7 +53,7 @@ INSERT INTO recon.placements
 WITH placed AS (
     SELECT placed.group_key, placed.kind, placed.rule, row.transaction_id, row.account_id, row.amount, row.currency, row.period,
         row_number() OVER (PARTITION BY placed.group_key ORDER BY row.occurred_at, row.transaction_id) AS place
-    FROM grouped_money AS placed JOIN rest_money AS row USING (money_no)
+    FROM grouped_money AS placed JOIN rest_money AS row USING (transaction_id)
 ), moved AS (
     SELECT placed.group_key, placed.kind, row.movement_id, row.amount, row.currency, row.period,
         row_number() OVER (PARTITION BY placed.group_key ORDER BY row.moved_at, row.movement_id) AS place

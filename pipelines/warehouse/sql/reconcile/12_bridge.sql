@@ -4,7 +4,7 @@ DELETE FROM recon.bridge;
 
 INSERT INTO recon.bridge
 WITH ledger AS (
-    SELECT period, currency, sum(amount)::BIGINT AS amount, count(*) AS items FROM money GROUP BY ALL
+    SELECT period, currency, sum(amount)::BIGINT AS amount, count(*) AS items FROM recon.ledger WHERE amount <> 0 GROUP BY ALL
 ), stripe AS (
     SELECT period, currency, sum(amount)::BIGINT AS amount, count(*) AS items FROM movement GROUP BY ALL
 ), carrier AS (
@@ -29,9 +29,13 @@ LEFT JOIN (SELECT period, currency, sum(amount)::BIGINT AS amount FROM carrier G
 -- Stage B: what was sold in a currency, and what Stripe's balance got for it. No rate of ours is applied.
 INSERT INTO recon.bridge
 WITH part AS (
-    SELECT currency, bt_currency, amount, bt_amount,
-        CASE WHEN bt_currency IS NULL THEN 'none' WHEN bt_currency = currency THEN 'same' ELSE 'converted' END AS kind
-    FROM movement
+    SELECT movement.currency, bt_currency,
+        CASE WHEN bt_currency IS NULL THEN 'none' WHEN bt_currency = movement.currency THEN 'same' ELSE 'converted' END AS kind,
+        count(*) AS items, sum(movement.amount)::BIGINT AS amount, sum(bt_amount)::BIGINT AS bt_amount,
+        sum(bt_amount + coalesce(uncaptured.amount, 0) - movement.amount)::BIGINT AS off_by,
+        count(*) FILTER (bt_amount + coalesce(uncaptured.amount, 0) <> movement.amount) AS items_off
+    FROM movement LEFT JOIN uncaptured ON movement.kind = 'charge' AND uncaptured.charge_id = movement.charge_id
+    GROUP BY ALL
 ), settled AS (
     -- The settlement side by itself: every balance transaction of sales in scope.
     SELECT currency, sum(amount)::BIGINT AS amount, sum(items)::BIGINT AS items
@@ -47,34 +51,29 @@ WITH part AS (
     SELECT bt.currency, sum(bt.amount)::BIGINT, count(*)
     FROM (SELECT * FROM own_transactions WHERE reporting_category = 'partial_capture_reversal') AS bt
     LEFT JOIN own_refunds AS refund ON refund.refund_id = bt.source_id
-    WHERE coalesce(refund.charge_id, bt.source_id) IN (SELECT charge_id FROM movement WHERE kind = 'charge')
+    WHERE coalesce(refund.charge_id, bt.source_id) IN (SELECT charge_id FROM partly_captured)
     GROUP BY ALL
 ), presented AS (
-    SELECT currency, 0 AS line_no, 'sold' AS line, count(*) AS items, sum(amount)::BIGINT AS amount FROM part GROUP BY currency
+    SELECT currency, 0 AS line_no, 'sold' AS line, sum(items)::BIGINT AS items, sum(amount)::BIGINT AS amount FROM part GROUP BY currency
     UNION ALL
-    SELECT currency, 1, 'settled in the same currency', count(*) FILTER (kind = 'same'), coalesce(sum(amount) FILTER (kind = 'same'), 0)::BIGINT FROM part GROUP BY currency
-    UNION ALL
-    SELECT currency, 2, 'converted to another', count(*) FILTER (kind = 'converted'), coalesce(sum(amount) FILTER (kind = 'converted'), 0)::BIGINT FROM part GROUP BY currency
-    UNION ALL
-    SELECT currency, 3, 'no balance transaction yet', count(*) FILTER (kind = 'none'), coalesce(sum(amount) FILTER (kind = 'none'), 0)::BIGINT FROM part GROUP BY currency
+    SELECT currency, place, line, coalesce(sum(items) FILTER (part.kind = lines.kind), 0)::BIGINT,
+        coalesce(sum(amount) FILTER (part.kind = lines.kind), 0)::BIGINT
+    FROM part, (VALUES (1, 'same', 'settled in the same currency'), (2, 'converted', 'converted to another'),
+        (3, 'none', 'no balance transaction yet')) AS lines(place, kind, line)
+    GROUP BY ALL
 ), received AS (
     SELECT currency, sum(items)::BIGINT AS items, sum(amount)::BIGINT AS amount FROM settled GROUP BY currency
 ), same AS (
-    SELECT currency, sum(amount)::BIGINT AS amount FROM part WHERE kind = 'same' GROUP BY currency
+    SELECT currency, amount, off_by, items_off FROM part WHERE kind = 'same'
 ), converted AS (
-    SELECT bt_currency AS currency, sum(bt_amount)::BIGINT AS amount, count(*) AS items FROM part WHERE kind = 'converted' GROUP BY ALL
+    SELECT bt_currency AS currency, sum(bt_amount)::BIGINT AS amount, sum(items)::BIGINT AS items FROM part WHERE kind = 'converted' GROUP BY ALL
 ), returned_converted AS (
     SELECT bt.currency, sum(bt.amount)::BIGINT AS amount
     FROM (SELECT * FROM own_transactions WHERE reporting_category = 'partial_capture_reversal') AS bt
     LEFT JOIN own_refunds AS refund ON refund.refund_id = bt.source_id
-    JOIN movement ON movement.kind = 'charge' AND movement.charge_id = coalesce(refund.charge_id, bt.source_id)
-        AND movement.bt_currency <> movement.currency
+    JOIN partly_captured AS charge ON charge.charge_id = coalesce(refund.charge_id, bt.source_id)
+        AND charge.bt_currency <> charge.currency
     GROUP BY ALL
-), variance AS (
-    SELECT currency, sum(bt_amount + coalesce(uncaptured.amount, 0) - movement.amount)::BIGINT AS amount,
-        count(*) FILTER (bt_amount + coalesce(uncaptured.amount, 0) <> movement.amount) AS items
-    FROM movement LEFT JOIN uncaptured ON movement.kind = 'charge' AND uncaptured.charge_id = movement.charge_id
-    WHERE bt_currency = currency GROUP BY currency
 )
 SELECT 'B', NULL, currency, 'presentment', line_no, line, NULL, NULL, items, amount FROM presented
 UNION ALL
@@ -91,14 +90,13 @@ SELECT 'B', NULL, received.currency, 'settlement', 12, 'converted from others', 
 FROM received LEFT JOIN converted USING (currency) LEFT JOIN returned_converted USING (currency)
 UNION ALL
 SELECT 'B', NULL, received.currency, 'settlement', 13, 'charge_bt_mismatch', 'break', 'charge_bt_mismatch',
-    coalesce(variance.items, 0), coalesce(variance.amount, 0)
-FROM received LEFT JOIN variance USING (currency)
+    coalesce(same.items_off, 0), coalesce(same.off_by, 0)
+FROM received LEFT JOIN same USING (currency)
 UNION ALL
 SELECT 'B', NULL, received.currency, 'settlement', 99, 'residual', NULL, NULL, 0,
     (received.amount - coalesce(same.amount, 0) - coalesce(converted.amount, 0) - coalesce(returned_converted.amount, 0)
-        - coalesce(variance.amount, 0))::BIGINT
-FROM received LEFT JOIN same USING (currency) LEFT JOIN converted USING (currency) LEFT JOIN returned_converted USING (currency)
-LEFT JOIN variance USING (currency);
+        - coalesce(same.off_by, 0))::BIGINT
+FROM received LEFT JOIN same USING (currency) LEFT JOIN converted USING (currency) LEFT JOIN returned_converted USING (currency);
 
 -- Stage C: the balance between two snapshots, by what moved it.
 INSERT INTO recon.bridge

@@ -75,15 +75,16 @@ WITH terms AS NOT MATERIALIZED (
     UNION ALL BY NAME
     SELECT
         bt.balance_transaction_id AS movement_id, bt.reporting_category AS kind, returned.source_id,
-        coalesce(charge.payment_key, returned.payment_intent_id, returned.charge_id) AS payment_key,
-        returned.charge_id, charge.customer_id,
+        coalesce(returned.payment_intent_id, charge.payment_key, returned.charge_id) AS payment_key,
+        returned.charge_id, NULL AS customer_id,
         CASE WHEN bt.reporting_category = returned.out_category THEN -returned.amount ELSE returned.amount END AS amount,
         returned.currency, NULL::BIGINT AS authorised, returned.status, NULL::JSON AS metadata, bt.created AS moved_at,
         bt.balance_transaction_id, bt.amount AS bt_amount, bt.currency AS bt_currency, bt.exchange_rate, bt.first_fetched_at
     FROM returned
     JOIN transactions AS bt
         ON bt.source_id = returned.source_id AND bt.reporting_category IN (returned.out_category, returned.back_category)
-    LEFT JOIN charges AS charge ON charge.charge_id = returned.charge_id
+    LEFT JOIN charges AS charge
+        ON charge.charge_id = CASE WHEN returned.payment_intent_id IS NULL THEN returned.charge_id END
     UNION ALL BY NAME
     -- A payment that succeeded and whose charge was not synced yet.
     SELECT

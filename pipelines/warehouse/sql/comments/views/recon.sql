@@ -23,7 +23,7 @@ COMMENT ON COLUMN recon.movements.kind IS 'charge, refund, refund_failure, dispu
 COMMENT ON COLUMN recon.movements.source_id IS 'Charge, refund or dispute.';
 COMMENT ON COLUMN recon.movements.payment_key IS 'PaymentIntent, or the charge of a payment without one.';
 COMMENT ON COLUMN recon.movements.charge_id IS 'Charge.';
-COMMENT ON COLUMN recon.movements.customer_id IS 'Customer.';
+COMMENT ON COLUMN recon.movements.customer_id IS 'Customer of a charge; NULL for what came back, whose payment leads to it.';
 COMMENT ON COLUMN recon.movements.amount IS 'Amount in presentment currency, signed, in minor units.';
 COMMENT ON COLUMN recon.movements.currency IS 'Presentment currency.';
 COMMENT ON COLUMN recon.movements.authorised IS 'Amount that was authorised.';
