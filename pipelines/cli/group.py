@@ -26,7 +26,10 @@ class TollbookGroup(TyperGroup):
         """Run the verb; what it raises becomes a sentence on stderr and an exit code."""
         try:
             return super().invoke(ctx)
-        except (typer.TyperException, typer.Exit, typer.Abort, BrokenPipeError):
+        except typer.TyperException as error:
+            error.message = error.message.replace("Value error, ", "")  # what a validator says of itself, to nobody
+            raise
+        except (typer.Exit, typer.Abort, BrokenPipeError):
             raise  # a wrong option or a closed pipe: the library under us knows what to do
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 this is the last place that can say it in words
             from pipelines.cli.failures import report

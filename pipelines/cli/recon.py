@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from billing_core.breaks import BY_CODE, Severity, State
 from billing_core.errors import ConfigurationError
 from pipelines.cli.admin import Actor, Reason
 from pipelines.cli.invocation import of
-from pipelines.cli.levels import Level
 from pipelines.cli.output import Column
 from pipelines.cli.reconcile import last_run, month
 from pipelines.cli.text import cents, instant, plural
@@ -44,7 +44,7 @@ _BECAME = "SELECT seq, posting_id, held_reason FROM audit.admin_actions"
 def list_breaks(
     context: typer.Context,
     code: Annotated[str | None, typer.Option("--code", metavar="CODE", help="Only this code.")] = None,
-    severity: Annotated[Level | None, typer.Option("--severity", help="Only this severity.")] = None,
+    severity: Annotated[Severity | None, typer.Option("--severity", help="Only this severity.")] = None,
     state: Annotated[
         str | None, typer.Option("--state", metavar="STATE", help="break, expected, timing, overridden ...")
     ] = None,
@@ -52,7 +52,6 @@ def list_breaks(
     limit: Annotated[int, typer.Option("--limit", min=0, help="How many; 0 for all.")] = 50,
 ) -> None:
     """List the breaks of the last reconciliation, gravest first."""
-    from billing_core.breaks import BY_CODE, State
     from pipelines.current_copy import open_current
     from reports.published import table
 
@@ -116,7 +115,10 @@ def _require_known(option: str, given: str | None, known: Iterable[str]) -> None
 
 @group.command()
 def show(context: typer.Context, name: Break) -> None:
-    """Show a break: both sides, what settles it, and the entry that `recon post` would book."""
+    """Show both sides of a break, and what settles it.
+
+    That is the entry that `recon post` would book, or the one that was booked, and who explained the break.
+    """
     from pipelines.cli.recon_text import show_break
     from pipelines.current_copy import open_current
     from pipelines.recon_case import details, find_break, proposed
@@ -171,9 +173,10 @@ def post(
         int | None, typer.Option("--tokens", min=1, help="What was bought, if no package has the price.")
     ] = None,
 ) -> None:
-    """Book the proposed entry of a break; the run that bills the day posts it. A break is booked once.
+    """Book the proposed entry of a break, once.
 
-    The entry is proved first: the next posting is made with it and taken back. One that cannot be posted is refused.
+    The run that bills the day posts it. The entry is proved first: the next posting is made with it and taken back.
+    One that cannot be posted is refused.
     """
     from pipelines.billing import open_books
     from pipelines.cli.recon_text import show_booked
@@ -221,7 +224,10 @@ def override(
         str | None, typer.Option("--until", metavar="DATE", help="A break again from this day on (UTC); never without.")
     ] = None,
 ) -> None:
-    """Explain a break: it stays in the bridge, but is no finding until the explanation expires."""
+    """Explain a break until a day, or for good.
+
+    It stays in the bridge, but is no finding until the explanation expires.
+    """
     from pipelines.books.lock import hold_books
     from pipelines.books.recon_journal import ReconJournal
     from pipelines.current_copy import open_current
