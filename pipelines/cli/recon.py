@@ -11,7 +11,7 @@ from billing_core.errors import ConfigurationError
 from pipelines.cli.admin import Actor, Reason
 from pipelines.cli.invocation import of
 from pipelines.cli.output import Column
-from pipelines.cli.reconcile import last_run, month
+from pipelines.cli.reconcile import last_run, month, with_state
 from pipelines.cli.text import cents, instant, plural
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def list_breaks(
                 (
                     row["break_id"][:12],
                     row["severity"],
-                    row["code"] if row["state"] == "break" else f"{row['code']}, {row['state']}",
+                    with_state(row),
                     row["period"],
                     cents(row["amount_at_stake"], row["currency"]),
                     f"{row['age_days']} d",

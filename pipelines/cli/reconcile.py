@@ -149,8 +149,9 @@ def show(page: Page, document: dict[str, Any]) -> None:
     """The bridges, the breaks by code, and what matched by count and amount."""
     run = document["run"]
     page.line(f"as of {run['as_of'][:19]} UTC, run {run['run_id']}", "dim")
-    if document["period"] and not document["summary"] and not document["breaks"]:
-        page.line(f"nothing is of {document['period']}: no ledger row, no movement, no break", "yellow")
+    if not document["summary"] and not document["breaks"]:
+        which = f" is of {document['period']}" if document["period"] else ""
+        page.line(f"nothing{which} to compare: no ledger row, no movement, no break", "yellow")
     _show_ledger_bridge(page, document["bridge"])
     _show_other_bridges(page, document)
     _show_breaks(page, document["breaks"])
@@ -225,12 +226,11 @@ def _show_breaks(page: Page, breaks: list[dict[str, Any]]) -> None:
     page.heading("Breaks")
     right = [Column(name, right=True) for name in ("Items", "Residual", "At stake", "Oldest")]
     page.table(
-        ["Severity", "Code", "State", *right, Column("Resolution", wrap=True)],
+        ["Severity", "Code", *right, Column("Resolution", wrap=True)],
         [
             (
                 row["severity"],
-                row["code"],
-                row["state"],
+                with_state(row),
                 row["items"],
                 cents(row["residual_amount"], row["currency"]) if row["residual_amount"] else "-",
                 cents(row["amount_at_stake"], row["currency"]),
@@ -243,7 +243,14 @@ def _show_breaks(page: Page, breaks: list[dict[str, Any]]) -> None:
     page.line("`tollbook recon list` names them one by one", "dim")
 
 
+def with_state(row: dict[str, Any]) -> str:
+    """The code, and the state where that is another one than `break`."""
+    return str(row["code"]) if row["state"] == "break" else f"{row['code']}, {row['state']}"
+
+
 def _show_matched(page: Page, summary: list[dict[str, Any]]) -> None:
+    if not summary:
+        return
     page.heading("Matched")
     right = [
         Column(name, right=True) for name in ("Ledger rows", "Matched", "By count", "Amount matched", "Open breaks")
