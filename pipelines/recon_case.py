@@ -113,8 +113,8 @@ def proposed(
     facts = details(reader, found)
     case = _case(reader, found, facts)
     named = {row["credit_id"]: row["occurred_at"] for row in facts["ledger"]}
-    entries = propose(replace(case, account_id=account or case.account_id, tokens=tokens or case.tokens))
-    owner = found["account_id"] or entries[0].account_id
+    entries = propose(replace(case, account_id=case.account_id or account, tokens=tokens or case.tokens))
+    owner = entries[0].account_id
     if account not in {None, owner}:
         raise ConfigurationError(f"--account {account}: the entry is for {owner}, by what it settles; leave it out")
     if tokens is not None and case.code not in TAKES_TOKENS:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tests.reconciliation.conftest import OpenWorld
 
 EVERY_CODE = {item.code for item in BREAKS}
+_OF_NOBODY = "SELECT code, subject FROM recon.breaks WHERE charge_id IS NOT NULL AND account_id IS NULL"
+"""Breaks that name a charge and do not say whose it is, though a world's payments state it or belong to a customer."""
 OF_RECONCILIATION = {"reconciliation_residual", "match_groups", "returned_money"}
 
 
@@ -44,6 +46,7 @@ def _require_found(open_world: OpenWorld, seed: int, times: int) -> None:
         assert [item for item in scores if not item.is_perfect] == []
         assert result.residual_lines == 0
         assert _failing(connection) == {}
+        assert connection.execute(_OF_NOBODY).fetchall() == []
 
 
 def test_clean_world_has_no_break(open_world: OpenWorld) -> None:

@@ -10,12 +10,11 @@ SELECT
     judged.code, judged.group_key AS subject,
     CASE WHEN is_tolerated THEN 'matched_with_variance' WHEN is_waiting THEN 'expected' ELSE 'break' END AS state,
     period.period, judged.currency, judged.residual AS residual_amount, abs(judged.residual) AS amount_at_stake,
-    coalesce(judged.account_id, charge.stated_account, owner.account_id) AS account_id, judged.transaction_id,
-    CASE WHEN judged.kind = 'payment' THEN intent.payment_intent_id
-        ELSE coalesce(refund.payment_intent_id, dispute.payment_intent_id) END AS payment_intent_id,
-    coalesce(charge.charge_id, refund.charge_id, dispute.charge_id) AS charge_id,
-    refund.refund_id, dispute.dispute_id,
-    judged.first_at AS occurred_at,
+    judged.account_id, judged.transaction_id,
+    coalesce(intent.payment_intent_id, refund.payment_intent_id, dispute.payment_intent_id) AS payment_intent_id,
+    CASE WHEN judged.kind = 'payment' AND intent.payment_intent_id IS NULL THEN charge.charge_id
+        ELSE coalesce(refund.charge_id, dispute.charge_id) END AS charge_id,
+    refund.refund_id, dispute.dispute_id, judged.first_at AS occurred_at,
     CASE WHEN judged.code = 'currency_mismatch'
         THEN format('Stripe moved {} {}', judged.stripe, upper(judged.stripe_currency))
         WHEN judged.ledger_rows > 0 AND judged.movements > 0
@@ -23,13 +22,8 @@ SELECT
 FROM judged
 LEFT JOIN (SELECT group_key, min(period) AS period FROM carried GROUP BY group_key) AS period USING (group_key)
 LEFT JOIN near_intent AS intent ON judged.kind = 'payment' AND intent.payment_intent_id = judged.group_key
-LEFT JOIN (
-    SELECT payment_key, max(charge_id) AS charge_id, max(customer_id) AS customer_id,
-        max(stated_account) AS stated_account FROM movement
-    SEMI JOIN judged ON judged.group_key = movement.payment_key WHERE kind = 'charge' GROUP BY payment_key
-) AS charge ON judged.kind = 'payment' AND charge.payment_key = judged.group_key
-LEFT JOIN (SELECT customer_id, min(account_id) AS account_id FROM owner GROUP BY customer_id) AS owner
-    ON owner.customer_id = coalesce(charge.customer_id, intent.customer_id)
+LEFT JOIN (SELECT DISTINCT charge_id FROM near_charge WHERE charge_id = payment_key) AS charge
+    ON judged.kind = 'payment' AND charge.charge_id = judged.group_key
 LEFT JOIN own_refunds AS refund ON judged.kind = 'refund' AND refund.refund_id = judged.group_key
 LEFT JOIN own_disputes AS dispute ON judged.kind = 'dispute' AND dispute.dispute_id = judged.group_key
 WHERE judged.code IS NOT NULL;
