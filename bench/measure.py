@@ -75,9 +75,8 @@ def print_machine() -> None:
     print(f"{platform.system()} {platform.machine()}, {_processor()}, {os.cpu_count()} CPUs, {memory:.0f} GiB")
     libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
     print(f"Python {platform.python_version()}, {libraries}")
-    print(
-        f"load average at the start: {os.getloadavg()[0]:.1f}; CPU seconds do not depend on it much, wall seconds do\n"
-    )
+    print(f"load average at the start: {os.getloadavg()[0]:.1f}")
+    print("beside other work CPU seconds grow by up to a third here, wall seconds by far more\n")
 
 
 def _processor() -> str:
