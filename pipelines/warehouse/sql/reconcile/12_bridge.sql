@@ -64,7 +64,7 @@ WITH part AS (
 ), received AS (
     SELECT currency, sum(items)::BIGINT AS items, sum(amount)::BIGINT AS amount FROM settled GROUP BY currency
 ), same AS (
-    SELECT currency, amount, off_by, items_off FROM part WHERE kind = 'same'
+    SELECT currency, items, amount, off_by, items_off FROM part WHERE kind = 'same'
 ), converted AS (
     SELECT bt_currency AS currency, sum(bt_amount)::BIGINT AS amount, sum(items)::BIGINT AS items FROM part WHERE kind = 'converted' GROUP BY ALL
 ), returned_converted AS (
@@ -82,7 +82,8 @@ SELECT 'B', NULL, currency, 'presentment', 99, 'residual', NULL, NULL, 0,
 UNION ALL
 SELECT 'B', NULL, currency, 'settlement', 10, 'received', NULL, NULL, items, amount FROM received
 UNION ALL
-SELECT 'B', NULL, received.currency, 'settlement', 11, 'sold in the same currency', NULL, NULL, 0, coalesce(same.amount, 0)
+SELECT 'B', NULL, received.currency, 'settlement', 11, 'sold in the same currency', NULL, NULL, coalesce(same.items, 0),
+    coalesce(same.amount, 0)
 FROM received LEFT JOIN same USING (currency)
 UNION ALL
 SELECT 'B', NULL, received.currency, 'settlement', 12, 'converted from others', NULL, NULL, coalesce(converted.items, 0),
