@@ -5,6 +5,9 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
+from billing_core.currency_rules import UNSETTLED_EXPONENTS
+from billing_core.money import currency_exponent
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -47,16 +50,17 @@ def size(count: int) -> str:
 
 
 def cents(amount: int | None, currency: str | None) -> str:
-    """Minor units as an amount, "12.50 USD"; "-" for nothing in no currency.
+    """Minor units as an amount, "12.50 USD", "1,500 JPY"; "-" for nothing in no currency.
 
-    Currencies here have two decimals or are shown as minor units.
+    Where it is not settled how many decimals a currency has, the minor units are shown as they are.
     """
     if amount is None or (currency is None and not amount):
         return "-"
-    if currency is None or currency.lower() in _WITHOUT_DECIMALS | _THREE_DECIMALS:
+    if currency is None or currency.lower() in UNSETTLED_EXPONENTS:
         return f"{amount:,} {(currency or '').upper()} minor units".replace("  ", " ")
-    sign, whole = ("-" if amount < 0 else ""), abs(amount)
-    return f"{sign}{whole // 100:,}.{whole % 100:02d} {currency.upper()}"
+    decimals = currency_exponent(currency.lower())
+    sign, (whole, part) = ("-" if amount < 0 else ""), divmod(abs(amount), 10**decimals)
+    return f"{sign}{whole:,}{f'.{part:0{decimals}d}' if decimals else ''} {currency.upper()}"
 
 
 def nanousd(amount: int | None) -> str:
@@ -69,10 +73,6 @@ def nanousd(amount: int | None) -> str:
 
 
 _NANO = 10**9
-_WITHOUT_DECIMALS = frozenset(
-    ["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf"]
-)
-_THREE_DECIMALS = frozenset(["bhd", "jod", "kwd", "omr", "tnd"])
 
 
 def per_mille(share: int | None, *, signed: bool = False) -> str:
