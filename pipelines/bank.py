@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 COLUMNS = ("booked_on", "amount", "currency", "reference")
 SEPARATORS = ",;\t"
+LONGEST_CELL = 131_072
+"""Characters; the limit holds for the whole process, and the reading of usage logs sets a larger one."""
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _AMOUNT = re.compile(r"([+-]?)([0-9]{1,15})(?:\.([0-9]+))?", re.ASCII)
 
@@ -58,6 +60,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Sequence[str]]]:
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path}: byte {error.start} is no UTF-8; export the statement as UTF-8") from None
     header = text.partition("\n")[0]
+    csv.field_size_limit(LONGEST_CELL)
     reader = csv.reader(StringIO(text, newline=""), delimiter=max(SEPARATORS, key=header.count), strict=True)
     try:
         for row in reader:
