@@ -6,19 +6,22 @@ RUN := $(UV) run --no-sync
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format type bench all clean
+.PHONY: help demo test test-slow test-large lint format type bench all clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: .venv/.synced ## Bill a seeded world and find every planted fault (DEMO_DIR=tollbook-demo)
 	$(RUN) tollbook demo --dir $(DEMO_DIR)
 
-test: .venv/.synced ## Run the tests (ARGS="-k ledger" for some of them)
-	$(RUN) pytest -n auto --dist loadfile $(ARGS)
+test: .venv/.synced ## Run the default suite (ARGS="-k ledger" for a part of it)
+	$(RUN) pytest -n auto --dist worksteal $(ARGS)
 
-test-slow: .venv/.synced ## Run the longer suites: crashes, rebuilds, large inputs (TOLLBOOK_SLOW_SECONDS=360 for a part)
-	$(RUN) pytest -n auto --dist loadfile -m slow $(ARGS)
+test-slow: .venv/.synced ## Run the longer suites: crashes, rebuilds, every variant (TOLLBOOK_SLOW_SECONDS=360 for a part)
+	$(RUN) pytest -n auto --dist worksteal -m slow $(ARGS)
+
+test-large: .venv/.synced ## Run the tests at full size, minutes for each
+	$(RUN) pytest -n auto --dist worksteal -m large $(ARGS)
 
 lint: .venv/.synced ## Check style and formatting
 	$(RUN) ruff check

@@ -96,7 +96,7 @@ def verify_books(
         create_views(connection, anew=True)
         try:
             outcomes = []
-            for outcome in _outcomes(connection, folder, config):
+            for outcome in proofs(connection, folder, config):
                 on_check(outcome.name)
                 outcomes.append(outcome)
             posting_id = scalar(connection, "SELECT coalesce(max(posting_id), 0) FROM audit.postings")
@@ -115,7 +115,8 @@ def outcome_count() -> int:
 _OUTER_CHECKS = 10
 
 
-def _outcomes(connection: duckdb.DuckDBPyConnection, folder: BooksFolder, config: BooksConfig) -> Iterator[Outcome]:
+def proofs(connection: duckdb.DuckDBPyConnection, folder: BooksFolder, config: BooksConfig) -> Iterator[Outcome]:
+    """Every check of opened books, one after the other; nothing is written."""
     history, journal = _journal(connection, folder)
     yield journal
     yield _admin_journal(connection, folder)

@@ -24,7 +24,7 @@ for name in ("DAGSTER_HOME", "TOLLBOOK_BOOKS"):
     os.environ.pop(name, None)
 
 SLOW_VARIABLE = "TOLLBOOK_SLOW_SECONDS"
-"""How long the slow suites may take: after that no other slow test begins. Without it all of them run."""
+"""How long `make test-slow` may take: after that no other slow test begins. Without it all of them run."""
 
 _BEGAN = time.monotonic()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,7 @@ from pipelines.intake.profiles import Profile, parse_profile
 from pipelines.verification import Outcome
 from pipelines.warehouse import checks as warehouse_checks
 from pipelines.warehouse.connection import open_warehouse
-from pipelines.warehouse.migrations import migrate
-from pipelines.warehouse.views import create_views
+from tests.empty_warehouse import place_warehouse
 
 if TYPE_CHECKING:
     import duckdb
@@ -63,6 +63,7 @@ def _first_cells(text: str) -> set[str]:
     return {name for row in _rows(text) for name in re.findall(r"`([^`]+)`", row[0])}
 
 
+@cache
 def _commands() -> dict[str, set[str]]:
     """Every verb, with its group, and the flags that it takes."""
     found: dict[str, set[str]] = {}
@@ -79,6 +80,7 @@ def _commands() -> dict[str, set[str]]:
     return found
 
 
+@cache
 def _global_flags() -> set[str]:
     root: Any = typer.main.get_command(app)
     return {flag for item in root.params for flag in item.opts} | {"--help", "-h"}
@@ -205,9 +207,8 @@ def test_every_profile_key_is_explained_and_the_example_is_valid() -> None:
 def test_cookbook_queries_run_on_the_tables(tmp_path: Path) -> None:
     """Every query of the cookbook is valid for the tables and views of this version."""
     queries = _fenced(_text("sql-cookbook.md"), "sql")
+    place_warehouse(tmp_path / "tollbook.duckdb")
     with open_warehouse(tmp_path / "tollbook.duckdb") as connection:
-        migrate(connection, tmp_path / "tollbook.duckdb")
-        create_views(connection)
         for query in queries:
             connection.execute(query).fetchall()
     assert len(queries) >= 10
@@ -220,6 +221,7 @@ def test_worked_example_of_the_ledger_is_what_the_books_say(tmp_path: Path, monk
     for path, content in re.findall(r"^```\w+ file=(\S+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(content, encoding="utf-8")
+    place_warehouse(BooksFolder(tmp_path).database)
     with open_books(BooksFolder(tmp_path), command="test") as books:
         bill_range(books, date(2026, 9, 1), date(2026, 9, 10), bare=False, on_date=lambda _day, _summary: None)
         ledger, movements = _ledger(books.connection), _movements(books.connection)

@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 from pipelines.billing import bill_range, open_books, publish_books
 from pipelines.books.folder import BooksFolder
 from pipelines.cli.app import app
+from tests.empty_warehouse import place_books
+from tests.pipelines.small_books import place_instance
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,14 +104,16 @@ class Command:
 
 @pytest.fixture(scope="session")
 def billed_books(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Books that were billed and published once; copied by whoever changes them."""
+    """Books that were billed once and published; copied by whoever changes them."""
     root = tmp_path_factory.mktemp("billed") / "books"
     write_inputs(root)
+    place_books(BooksFolder(root))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TOLLBOOK_NOW", NOW)
         with open_books(BooksFolder(root), command="a test") as books:
             bill_range(books, date(2026, 9, 1), LAST, bare=True, on_date=lambda _day, _summary: None)
-            publish_books(books)
+            for _ in range(2):  # the second time makes the standby
+                publish_books(books)
     return root
 
 
@@ -123,7 +127,17 @@ def tollbook(billed_books: Path, tmp_path: Path) -> Command:
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Command:
-    """The command on books that were never billed."""
-    root = tmp_path / "fresh"
+    """The command on books that were opened, never billed."""
+    root = tmp_path.resolve() / "fresh"
     write_inputs(root)
-    return Command(root.resolve())
+    place_books(BooksFolder(root))
+    place_instance(BooksFolder(root))
+    return Command(root)
+
+
+@pytest.fixture
+def new(tmp_path: Path) -> Command:
+    """The command on books that were never opened: nothing lies there but the inputs."""
+    root = tmp_path.resolve() / "new"
+    write_inputs(root)
+    return Command(root)

@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from tests.cli.conftest import Command, write_inputs
+from tests.empty_warehouse import place_books
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,6 +60,7 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> Command:
     text = again + "".join(json.dumps(each) + "\n" for each in calls)
     (root / "usage/2026-09-03.jsonl").write_text(text, encoding="utf-8")
     command = Command(root.resolve())
+    place_books(command.folder)
     grant = command(
         "admin",
         "grant",
@@ -240,6 +242,7 @@ def test_rules_of_every_kind_are_written_out(tmp_path: Path) -> None:
     text = "".join(json.dumps(each) + "\n" for each in calls)
     (root / "usage/2026-09-02.jsonl").write_text(text, encoding="utf-8")
     command = Command(root.resolve())
+    place_books(command.folder)
     command.bill("2026-09-05T06:00:00Z", date(2026, 9, 4))
     assert _explained(command, "kinds")["price"]["arithmetic"] == [
         "3,000 input x 1 = 3,000",

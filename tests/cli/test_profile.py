@@ -81,7 +81,8 @@ def test_check_reads_a_file_of_the_books_by_their_profile(tmp_path: Path) -> Non
 def test_check_writes_nothing(tmp_path: Path) -> None:
     """Not even a folder appears."""
     before = sorted(tmp_path.rglob("*"))
-    assert call("profile", "check", str(SAMPLES / "litellm_spendlogs.jsonl")).exit_code == 0
+    sample = str(SAMPLES / "litellm_spendlogs.jsonl")
+    assert call("profile", "check", sample, "--profile", "litellm_spendlogs").exit_code == 0
     assert sorted(tmp_path.rglob("*")) == before
 
 

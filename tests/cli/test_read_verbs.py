@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import duckdb
+import pytest
 
 from tests.cli.conftest import LAST
 
@@ -103,6 +104,7 @@ def test_retry_posts_what_passes_now(tollbook: Command) -> None:
     assert (retried["resolved"], retried["tokens_billed"]) == (1, 1_500)
 
 
+@pytest.mark.slow
 def test_retry_leaves_out_what_has_no_raw_bytes(tollbook: Command) -> None:
     """Past their retention the lines cannot be read again: that is said, and stops nothing else."""
     for path in (tollbook.root / "warehouse/quarantine").glob("*.parquet"):
@@ -178,6 +180,7 @@ def test_verify_finds_a_changed_ledger_row(tollbook: Command) -> None:
     assert tollbook("verify", "--fail-on", "never").code == 0
 
 
+@pytest.mark.slow
 def test_verify_finds_an_edited_journal(tollbook: Command) -> None:
     """A journal whose line was edited is a finding, not a crash."""
     text = tollbook.folder.posting_log.read_text(encoding="utf-8")
@@ -187,6 +190,7 @@ def test_verify_finds_an_edited_journal(tollbook: Command) -> None:
     assert (verified.code, "posting_journal" in failed) == (3, True)
 
 
+@pytest.mark.slow
 def test_verify_finds_a_published_copy_of_something_else(tollbook: Command) -> None:
     """A published copy with a changed balance is found."""
     with duckdb.connect(str(tollbook.folder.published)) as connection:
@@ -217,6 +221,7 @@ def test_verify_finds_views_of_the_copy_that_are_not_ours(tollbook: Command) -> 
     assert tollbook("verify").code == 0
 
 
+@pytest.mark.slow
 def test_verify_finds_raw_bytes_altered_missing_and_gone(tollbook: Command) -> None:
     """Other bytes of a held record, a record without bytes, and a whole file gone before its time are named."""
     first, second = sorted(tollbook.folder.quarantine.glob("*.parquet"))

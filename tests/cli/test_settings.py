@@ -146,6 +146,7 @@ def test_retroactive_change_posts_nothing_and_says_what_it_leaves(tollbook: Comm
         assert reader.execute("SELECT * FROM books.token_transactions ORDER BY ALL").fetchall() == rows
 
 
+@pytest.mark.slow
 def test_posting_reads_the_entry_without_a_ledger_row_and_rebuilds(tollbook: Command) -> None:
     """The next posting keeps the change in audit.admin_actions, moves no token, and a rebuild gives the same hashes."""
     assert tollbook("settings", "set", "default_token_multiplier", "1.6", "--from", "2026-09-20", *WHO).code == 0

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -246,6 +247,7 @@ def moved(posting: LotPosting) -> tuple[list[tuple[object, ...]], ...]:
 
 @settings(max_examples=200, deadline=None)
 @given(days, st.lists(drafts, min_size=1, max_size=25))
+@pytest.mark.slow
 def test_frames_of_runs_settle_like_single_entries(plan: list[list[Draft]], last: list[Draft]) -> None:
     """Gathering debits into runs changes no allocation, expiry or revival."""
     opened: list[str] = []

@@ -106,7 +106,7 @@ def tier_differences(tiered: list[tuple[dict[str, Any], dict[str, Any]]], book: 
     return wrong
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3))])
 def test_every_call_is_priced_as_exact_fractions_say(seed: int) -> None:
     """Any rules, counts, multipliers, versions and policies, on both engines: no difference."""
     assert differences(seed, calls_per_book=1_500, rules_per_book=12) == 0
@@ -134,7 +134,7 @@ def test_bounds_are_those_of_every_count_that_the_events_have() -> None:
     assert bounds_of(nw.from_native(frame.select("image_count").clear().lazy())) == Bounds(0, 0, 0, 0, 0)
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_a_million_random_calls_are_priced_without_a_difference() -> None:
     """Fifty random price files with twenty thousand calls each."""
     assert sum(differences(seed, calls_per_book=20_000, rules_per_book=16) for seed in range(1000, 1050)) == 0

@@ -81,25 +81,29 @@ def test_a_torn_done_line_converges(trials: dict[str, Trial]) -> None:
     _assert_converged(trials["done line"], every=True)
 
 
-def test_the_first_posting_of_new_books_converges(trials: dict[str, Trial]) -> None:
+@pytest.mark.slow
+def test_the_first_posting_of_new_books_converges(others: dict[str, Trial]) -> None:
     """Killed while the schema, the first posting and the first published copy are made."""
-    _assert_converged(trials["first day"], every=True)
+    _assert_converged(others["first day"], every=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(RANDOM_TRIALS))
-def test_kills_at_random_steps_converge(trials: dict[str, Trial], number: int) -> None:
+def test_kills_at_random_steps_converge(others: dict[str, Trial], number: int) -> None:
     """Steps drawn from all of a posting and a publication."""
-    _assert_converged(trials[f"random {number}"])
+    _assert_converged(others[f"random {number}"])
 
 
-def test_kills_at_random_times_converge(trials: dict[str, Trial]) -> None:
+@pytest.mark.slow
+def test_kills_at_random_times_converge(others: dict[str, Trial]) -> None:
     """From outside, at no particular step."""
-    _assert_converged(trials["timed"])
+    _assert_converged(others["timed"])
 
 
-def test_at_least_fifty_kills_were_had(trials: dict[str, Trial]) -> None:
+@pytest.mark.slow
+def test_at_least_fifty_kills_were_had(trials: dict[str, Trial], others: dict[str, Trial]) -> None:
     """A point that a run did not come by does not count."""
-    assert sum(sum(trial.killed) for trial in trials.values()) >= 50
+    assert sum(sum(trial.killed) for trial in (*trials.values(), *others.values())) >= 50
 
 
 @pytest.mark.slow
@@ -112,23 +116,27 @@ def test_sixty_kills_converge_each_by_itself(new: Stage, begun: Stage, tmp_path:
 
 
 @pytest.fixture(scope="module")
-def trials(new: Stage, begun: Stage, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trial]:
-    """Every trial of the default suite, two at a time."""
-    dice = random.Random(SEED)
-    timed = [{"kill_after": dice.uniform(0.02, 0.6)} for _ in range(4)]
+def trials(begun: Stage, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trial]:
+    """Every trial of the default suite."""
     tries = [
         (begun, Trial("step by step", _resolved(STEP_BY_STEP, begun))),
         (begun, Trial("done line", _resolved(DONE_LINE, begun))),
-        (new, Trial("first day", _resolved(FIRST_DAY, new))),
-        *((begun, Trial(f"random {n}", _random_points(begun, 5, n))) for n in range(RANDOM_TRIALS)),
-        (begun, Trial("timed", timed)),
     ]
-    _run_all(tries, tmp_path_factory.mktemp("trials"))
-    return {trial.name: trial for _, trial in tries}
+    return _run_all(tries, tmp_path_factory.mktemp("trials"))
 
 
-def _run_all(tries: Sequence[tuple[Stage, Trial]], root: Path) -> None:
-    """Run the trials, two at a time."""
+@pytest.fixture(scope="module")
+def others(new: Stage, begun: Stage, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trial]:
+    """Trials of new books, and at steps and at times that are drawn."""
+    dice = random.Random(SEED)
+    tries = [(begun, Trial(f"random {n}", _random_points(begun, 5, n))) for n in range(RANDOM_TRIALS)]
+    tries.append((new, Trial("first day", _resolved(FIRST_DAY, new))))
+    tries.append((begun, Trial("timed", [{"kill_after": dice.uniform(0.02, 0.6)} for _ in range(4)])))
+    return _run_all(tries, tmp_path_factory.mktemp("others"))
+
+
+def _run_all(tries: Sequence[tuple[Stage, Trial]], root: Path) -> dict[str, Trial]:
+    """Run the trials, two at a time; they by their names."""
     with Worker() as first, Worker() as second, ThreadPoolExecutor(2) as pool:
         free: SimpleQueue[Worker] = SimpleQueue()
         free.put(first)
@@ -141,6 +149,7 @@ def _run_all(tries: Sequence[tuple[Stage, Trial]], root: Path) -> None:
 
         for ended in [pool.submit(run, stage, trial) for stage, trial in tries]:
             ended.result()
+    return {trial.name: trial for _, trial in tries}
 
 
 def _resolved(points: Sequence[Job], stage: Stage) -> list[Job]:

@@ -73,7 +73,7 @@ def test_new_books_get_a_little_more_room_each_time(worker: Worker, new: Stage, 
     assert whole_defects(folder, new, answer) == []
 
 
-@pytest.mark.parametrize("size", [0, 1, 4, 8])
+@pytest.mark.parametrize("size", [4, *(pytest.param(size, marks=pytest.mark.slow) for size in (0, 1, 8))])
 def test_a_database_that_could_not_even_be_made_is_made_by_the_next_run(
     worker: Worker, new: Stage, tmp_path: Path, size: int
 ) -> None:

@@ -170,7 +170,9 @@ FORMATS: dict[str, Mapping[str, tuple[str, tuple[str, str | None]]]] = {
 CASES = [(name, case) for name, cases in FORMATS.items() for case in cases]
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "langfuse_observations")) for name in FORMATS]
+)
 def test_each_line_has_one_fate(world: World, name: str) -> None:
     """Read one file per line, so that equal ids do not meet: each gets its disposition and reason."""
     world.context = replace(world.context, billing_date=date(2026, 10, 6), start=date(2026, 9, 1))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.intake.world import PLAIN, World, profile_of, usage
+from tests.intake.world import PLAIN, World, open_books, profile_of, usage
 
 if TYPE_CHECKING:
     from pipelines.intake.profiles import Profile
@@ -142,9 +143,35 @@ CASES: dict[str, tuple[bytes, tuple[str, str | None]]] = {
 }  # fmt: skip
 
 
+Fate = tuple[str, str | None]
+
+
+@pytest.fixture(scope="module")
+def fates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Fate]]:
+    """Disposition and reason of each hostile line and of the good ones around it: all cases in one file."""
+    folder = tmp_path_factory.mktemp("hostile")
+    lines: list[bytes] = []
+    for number, (line, _) in enumerate(CASES.values()):
+        own_id = line.replace(b'"e1"', f'"e{number}"'.encode(), 1)
+        lines += [text(event_id=f"before {number}"), own_id, text(event_id=f"after {number}")]
+    with closing(open_books(folder / "warehouse.duckdb")) as con:
+        world = World(folder / "in", con)
+        world.add("usage.jsonl", b"\n".join(lines))
+        assert world.read().received == {1: len(lines)}
+        found = [fate[2:] for fate in world.fates()]
+    return {name: found[3 * number : 3 * number + 3] for number, name in enumerate(CASES)}
+
+
 @pytest.mark.parametrize("name", CASES)
-def test_hostile_line_has_its_golden_fate(world: World, name: str) -> None:
+def test_hostile_line_has_its_golden_fate(fates: dict[str, list[Fate]], name: str) -> None:
     """A hostile line between two good ones: the golden disposition, and the good ones are accepted."""
+    assert fates[name] == [GOOD, CASES[name][1], GOOD]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_hostile_line_by_itself_has_its_golden_fate(world: World, name: str) -> None:
+    """The same of a file that holds no other hostile line."""
     line, fate = CASES[name]
     first, last = text(event_id="first"), text(event_id="last")
     world.add("usage.jsonl", first + b"\n" + line + b"\n" + last)

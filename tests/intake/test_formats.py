@@ -240,6 +240,7 @@ LINES = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(lines=st.lists(LINES, max_size=12), data=st.data())
 def test_any_bytes_are_conserved_and_any_delivery_gives_the_same_set(

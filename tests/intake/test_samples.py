@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import replace
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipelines.intake.profiles import load_profile
+from tests.intake.world import World, open_books
 
 if TYPE_CHECKING:
-    from tests.intake.world import World
+    from collections.abc import Iterator
 
 HERE = Path(__file__).parents[1] / "fixtures" / "samples"
 SHARED = Path(__file__).parents[3] / "shared" / "samples"
@@ -51,18 +53,52 @@ def disposition(word: str) -> str:
     return "quarantined" if word in QUARANTINED else "ignored" if word in IGNORED else word
 
 
-def read_sample(world: World, folder: Path, name: str) -> list[dict[str, Any]]:
-    """Every record of a sample file as it was classified, in order."""
+def march(world: World) -> World:
+    """The world on the day of the samples."""
     world.context = replace(world.context, billing_date=date(2026, 3, 18), start=date(2026, 3, 1))
-    profile = load_profile(name, None)
-    world.add("usage.jsonl", (folder / f"{name}.jsonl").read_bytes(), profile, name)
-    world.read()
-    figures = COLUMN_OF if profile.kind == "usage" else COLUMN_OF_BUCKET
-    columns = ["line_no", "record_no", "disposition", "reason", *figures.values()]
-    columns += ["success", "gateway_cache_hit"] if profile.kind == "usage" else []
-    rows = world.rows(f"SELECT {', '.join(columns)} FROM classified_{profile.kind} ORDER BY row_id")
-    names = ["line_no", "record_no", "disposition", "reason", *figures, "success", "gateway_cache_hit"]
-    return [dict(zip(names, row, strict=False)) for row in rows]
+    return world
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Every sample of a folder, read in one posting; each format is a source of its own."""
+
+    world: World
+
+    def records(self, name: str) -> list[dict[str, Any]]:
+        """Every record of a sample file as it was classified, in order."""
+        kind = load_profile(name, None).kind
+        figures = COLUMN_OF if kind == "usage" else COLUMN_OF_BUCKET
+        columns = ["line_no", "record_no", "disposition", "reason", *figures.values()]
+        columns += ["success", "gateway_cache_hit"] if kind == "usage" else []
+        own = f"file_id = {FORMATS.index(name) + 1}"
+        rows = self.world.rows(f"SELECT {', '.join(columns)} FROM classified_{kind} WHERE {own} ORDER BY row_id")
+        names = ["line_no", "record_no", "disposition", "reason", *figures, "success", "gateway_cache_hit"]
+        return [dict(zip(names, row, strict=False)) for row in rows]
+
+    def tiers(self, name: str) -> dict[str, int]:
+        """How many records of a sample file name each service tier."""
+        return dict(
+            self.world.rows(
+                "SELECT service_tier, count(*) FROM classified_usage"
+                f" WHERE source = '{name}' AND service_tier IS NOT NULL GROUP BY 1"
+            )
+        )
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Path, Samples]]:
+    """The samples by their folder."""
+    with ExitStack() as stack:
+        found: dict[Path, Samples] = {}
+        for folder in FOLDERS:
+            root = tmp_path_factory.mktemp("samples")
+            world = march(World(root / "in", stack.enter_context(closing(open_books(root / "warehouse.duckdb")))))
+            for name in FORMATS:
+                world.add("usage.jsonl", (folder / f"{name}.jsonl").read_bytes(), load_profile(name, None), name)
+            world.read()
+            found[folder] = Samples(world)
+        yield found
 
 
 TIERS = {
@@ -73,11 +109,9 @@ TIERS = {
 
 
 @pytest.mark.parametrize("name", [name for name in FORMATS if load_profile(name, None).kind == "usage"])
-def test_a_service_tier_is_what_a_sample_says_and_never_guessed(world: World, name: str) -> None:
+def test_a_service_tier_is_what_a_sample_says_and_never_guessed(samples: dict[Path, Samples], name: str) -> None:
     """The provider's `default` is the standard tier; a line that says nothing of it has none."""
-    read_sample(world, HERE, name)
-    found = world.rows("SELECT service_tier, count(*) FROM classified_usage WHERE service_tier IS NOT NULL GROUP BY 1")
-    assert dict(found) == TIERS.get(name, {})
+    assert samples[HERE].tiers(name) == TIERS.get(name, {})
 
 
 STATED: dict[str, tuple[list[str | int], Any, str]] = {
@@ -96,29 +130,29 @@ STATED: dict[str, tuple[list[str | int], Any, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", STATED)
-def test_each_format_says_its_tier_in_its_own_place(world: World, name: str) -> None:
+def test_each_format_says_its_tier_in_its_own_place(world: World) -> None:
     """In lower case, by the one word there is for it; a word that nobody knows stays what it is."""
-    path, word, tier = STATED[name]
-    record = json.loads((HERE / f"{name}.jsonl").read_text("utf-8").splitlines()[0])
-    place = record
-    for key in path[:-1]:
-        place = place.setdefault(key, {}) if isinstance(place, dict) else place[key]
-    if isinstance(place, list):
-        place.append(word)
-    else:
-        place[path[-1]] = word
-    world.context = replace(world.context, billing_date=date(2026, 3, 18), start=date(2026, 3, 1))
-    world.add("usage.jsonl", json.dumps(record).encode(), load_profile(name, None), name)
+    march(world)
+    for name, (path, word, _) in STATED.items():
+        record = json.loads((HERE / f"{name}.jsonl").read_text("utf-8").splitlines()[0])
+        place = record
+        for key in path[:-1]:
+            place = place.setdefault(key, {}) if isinstance(place, dict) else place[key]
+        if isinstance(place, list):
+            place.append(word)
+        else:
+            place[path[-1]] = word
+        world.add("usage.jsonl", json.dumps(record).encode(), load_profile(name, None), name)
     world.read()
-    assert world.rows("SELECT service_tier FROM classified_usage ORDER BY row_id LIMIT 1") == [(tier,)]
+    firsts = world.rows("SELECT source, arg_min(service_tier, row_id) FROM classified_usage GROUP BY source")
+    assert dict(firsts) == {name: tier for name, (_, _, tier) in STATED.items()}
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parent.name)
 @pytest.mark.parametrize("name", FORMATS)
-def test_usage_samples_become_what_is_expected(world: World, folder: Path, name: str) -> None:
+def test_usage_samples_become_what_is_expected(samples: dict[Path, Samples], folder: Path, name: str) -> None:
     """Disposition, reason and every given figure of each line; a line of several records has one disposition."""
-    records = read_sample(world, folder, name)
+    records = samples[folder].records(name)
     wanted = {row["line"]: row for row in expected(folder, name)}
     assert {record["line_no"] for record in records} == wanted.keys()
     for record in records:
@@ -147,7 +181,7 @@ def test_tables_exported_as_csv_give_the_same_counts(world: World, name: str) ->
     writer.writeheader()
     for record in records:
         writer.writerow({key: json.dumps(value) if isinstance(value, dict) else value for key, value in record.items()})
-    world.context = replace(world.context, billing_date=date(2026, 3, 18), start=date(2026, 3, 1))
+    march(world)
     for source, file, data in (
         ("lines", "x.jsonl", "\n".join(json.dumps(record) for record in records)),
         ("table", "x.csv", table.getvalue()),

@@ -17,6 +17,7 @@ from pipelines.billing import bill_range, open_books, survey
 from pipelines.books.folder import BooksFolder
 from pipelines.intake.remote import ObjectStoreError, StagedObjects
 from pipelines.rebuild import rebuild
+from tests.empty_warehouse import place_warehouse
 from tests.intake.world import usage
 from tests.objects.conftest import KEY_ID, SECRET, Bucket
 
@@ -71,6 +72,7 @@ def make_world(root: Path, bucket: Bucket, *more: str) -> World:
     block = ["[[usage]]", f'path = "{bucket.uri("usage/**/*")}"', 'profile = "tollbook"', *more]
     text = "\n".join(["[books]", "start = 2026-09-01", *block, "[intake]", "settle_seconds = 0", ""])
     (root / "tollbook.toml").write_text(text)
+    place_warehouse(BooksFolder(root).database)
     return World(BooksFolder(root), bucket)
 
 
@@ -111,6 +113,7 @@ def test_overwritten_object_is_another_file(world: World) -> None:
     assert world.events() == 4
 
 
+@pytest.mark.slow
 def test_object_that_ends_inside_a_line_is_read_as_far_as_its_lines_are_whole(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,6 +128,7 @@ def test_object_that_ends_inside_a_line_is_read_as_far_as_its_lines_are_whole(
     assert rebuild(world.folder).history_equal
 
 
+@pytest.mark.slow
 def test_rebuild_reads_the_version_that_was_taken(world: World) -> None:
     """From the cache, or by its version where the bucket keeps versions, though another stands there now."""
     world.bucket.keep_versions()
@@ -139,6 +143,7 @@ def test_rebuild_reads_the_version_that_was_taken(world: World) -> None:
     assert rebuild(world.folder).history_equal
 
 
+@pytest.mark.slow
 def test_rebuild_says_when_an_object_is_gone(world: World) -> None:
     """Without versions an overwritten object lives in the cache only; then the error names it and what to do."""
     world.bucket.put("usage/2026-10-05.jsonl", lines("e1"))

@@ -29,6 +29,7 @@ def assert_whole(sync: KilledSync, world: World) -> None:
     assert items == sorted((po, item) for po, wanted in world.payout_items.items() for item in wanted)
 
 
+@pytest.mark.slow
 def test_killed_sync_ends_in_the_same_tables(tmp_path: Path) -> None:
     """A small account, disturbed and killed twice: while it fetches and while it loads."""
     world = shop(60)
@@ -43,7 +44,7 @@ def test_killed_sync_ends_in_the_same_tables(tmp_path: Path) -> None:
     assert_whole(sync, world)
 
 
-@pytest.mark.slow
+@pytest.mark.large
 @pytest.mark.parametrize("is_disturbed", [False, True], ids=["quiet", "disturbed"])
 def test_hundred_thousand_objects_killed_twenty_times(tmp_path: Path, is_disturbed: bool) -> None:  # noqa: FBT001 a parameter of the test
     """At full size: killed at 20 random points, quiet and through bursts of 429, 500 and lost connections."""

@@ -11,9 +11,10 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 
+from pipelines.billing import bill_range, open_books, publish_books
 from pipelines.books.folder import BooksFolder
 from pipelines.dagster_run import books_instance
-from tests.empty_warehouse import place_warehouse
+from tests.empty_warehouse import place_books
 
 START = date(2026, 9, 1)
 LAST = date(2026, 9, 3)
@@ -48,9 +49,14 @@ def small_books(root: Path, dates: int = 3, *, opened_before: bool = True) -> Bo
         add_usage(root, START + timedelta(days=offset))
     folder = BooksFolder(root.resolve())
     if opened_before:
-        place_warehouse(folder.database)
-        shutil.copytree(_instance().name, folder.dagster_home, dirs_exist_ok=True)
+        place_books(folder)
+        place_instance(folder)
     return folder
+
+
+def place_instance(folder: BooksFolder) -> None:
+    """Put an instance that has seen no run into a books folder."""
+    shutil.copytree(_instance().name, folder.dagster_home, dirs_exist_ok=True)
 
 
 @cache
@@ -85,6 +91,13 @@ def add_usage(root: Path, day: date, name: str = "calls") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
     return path
+
+
+def bill(folder: BooksFolder, through: date) -> None:
+    """Bill and publish without Dagster: for tests that are about what comes after."""
+    with open_books(folder, command="a test") as books:
+        bill_range(books, START, through, bare=True, on_date=lambda _day, _summary: None)
+        publish_books(books)
 
 
 def alter(database: Path, statement: str) -> None:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from pipelines.automation import billing_daily, new_files, verification_job
-from pipelines.dagster_run import materialize_range
 from pipelines.definitions import definitions
 from pipelines.resources import BooksResource
-from tests.pipelines.small_books import LAST, START, add_usage, alter, small_books
+from tests.pipelines.small_books import LAST, START, add_usage, alter, bill, small_books
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +56,7 @@ def test_late_file_joins_the_last_billed_date(
     """A file for a date that is billed is asked for on the last date billed."""
     monkeypatch.setenv("TOLLBOOK_NOW", "2026-09-04T08:00:00Z")
     folder = small_books(tmp_path, dates=2)
-    materialize_range(folder, START, date(2026, 9, 2))
+    bill(folder, date(2026, 9, 2))
     assert isinstance(_tick(folder, dagster_instance), dg.SkipReason)
     add_usage(folder.root, START, "late")
     result = _tick(folder, dagster_instance)
@@ -84,7 +83,7 @@ def _tick(folder: BooksFolder, instance: dg.DagsterInstance, cursor: str | None 
 def test_weekly_verification_finds_an_altered_balance(tmp_path: Path, dagster_instance: dg.DagsterInstance) -> None:
     """Every check passes on the published copy; a balance altered in it turns its check red and shows the row."""
     folder = small_books(tmp_path, dates=1)
-    materialize_range(folder, START, START)
+    bill(folder, START)
     assert _failing(folder, dagster_instance) == {}
     alter(folder.published, "UPDATE books.token_accounts SET balance = balance + 1 WHERE account_id = 'account-1'")
     failing = _failing(folder, dagster_instance)

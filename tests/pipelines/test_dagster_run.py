@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from pipelines.assets.inputs import USAGE_LOGS
 from pipelines.assets.publishing import PUBLISHED
 from pipelines.assets.tables import TABLES, TOKEN_ACCOUNTS, TOKEN_USAGE
 from pipelines.automation import billing_job, range_tags
+from pipelines.books.folder import BooksFolder
 from pipelines.books.lock import hold_books
 from pipelines.dagster_run import PROCESS_TAG, books_instance, close_cut_off_runs, materialize_range
 from pipelines.definitions import definitions
@@ -26,6 +28,18 @@ if TYPE_CHECKING:
     from pipelines.warehouse.posting import PostingSummary
 
 DEFECT = "UPDATE books.account_heads SET balance = balance + 1 WHERE account_id = 'account-1'"
+
+
+Ran = tuple[BooksFolder, dict[str, str], dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """Books after one run over three dates, with the environment before and after it."""
+    folder = small_books(tmp_path_factory.mktemp("ran"))
+    before = dict(os.environ)
+    materialize_range(folder, START, LAST)
+    return folder, before, dict(os.environ)
 
 
 def test_range_is_one_run_that_the_instance_keeps(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -44,15 +58,16 @@ def test_range_is_one_run_that_the_instance_keeps(tmp_path: Path, capfd: pytest.
     assert capfd.readouterr() == ("", "")
 
 
-def test_second_run_finds_nothing_new(tmp_path: Path) -> None:
+def test_second_run_finds_nothing_new(ran: Ran, tmp_path: Path) -> None:
     """The same range again posts nothing and is told of every date."""
-    folder = small_books(tmp_path, dates=1)
-    materialize_range(folder, START, LAST)
+    folder = BooksFolder(tmp_path.resolve() / "books")
+    shutil.copytree(ran[0].root, folder.root)
     heard: list[PostingSummary | None] = []
     assert materialize_range(folder, START, LAST, on_date=lambda _, summary: heard.append(summary)) == []
     assert heard == [None, None, None]
 
 
+@pytest.mark.slow
 def test_dates_that_waited_before_the_range_are_shown_too(tmp_path: Path) -> None:
     """A run for one date posts the dates before it that have files, and their partitions are present."""
     folder = small_books(tmp_path)
@@ -134,11 +149,9 @@ def test_backfill_without_the_copy_brings_it_forward_itself(
     assert last_published(folder) == LAST
 
 
-def test_inputs_say_what_a_run_took(tmp_path: Path) -> None:
+def test_inputs_say_what_a_run_took(ran: Ran) -> None:
     """The external assets are observed by each run, so that the graph begins with figures."""
-    folder = small_books(tmp_path)
-    materialize_range(folder, START, LAST)
-    with books_instance(folder) as instance:
+    with books_instance(ran[0]) as instance:
         (record,) = instance.fetch_observations(USAGE_LOGS, limit=1).records
         assert record.asset_observation is not None
         assert {key: value.value for key, value in record.asset_observation.metadata.items()} == {
@@ -163,8 +176,7 @@ def test_run_whose_process_was_killed_is_closed_by_the_next(tmp_path: Path) -> N
         assert statuses == [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.STARTED]
 
 
-def test_environment_is_left_as_it_was(tmp_path: Path) -> None:
+def test_environment_is_left_as_it_was(ran: Ran) -> None:
     """A run sets nothing in the environment that outlives it."""
-    before = dict(os.environ)
-    materialize_range(small_books(tmp_path, dates=1), START, START)
-    assert dict(os.environ) == before
+    _, before, after = ran
+    assert after == before

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import pytest
 
 from billing_core.errors import CheckFailedError
 from pipelines.assets.posting import PostingConfig, posting_assets
@@ -81,8 +80,7 @@ def test_config_explains_itself() -> None:
         assert [name for name, item in model.model_fields.items() if not item.description] == []
 
 
-@pytest.mark.parametrize("text", ["posting_id", "head"])
-def test_metadata_names_the_posting(tmp_path: Path, dagster_instance: dg.DagsterInstance, text: str) -> None:
+def test_metadata_names_the_posting(tmp_path: Path, dagster_instance: dg.DagsterInstance) -> None:
     """A partition says which posting made it and how the chain of postings went on."""
     result = dg.materialize(
         [_posting()],
@@ -90,4 +88,4 @@ def test_metadata_names_the_posting(tmp_path: Path, dagster_instance: dg.Dagster
         partition_key="2026-09-01",
         resources={"books": BooksResource(path=str(small_books(tmp_path).root)), "observer": Observer()},
     )
-    assert text in _by_partition(result, TABLES[0])["2026-09-01"]
+    assert _by_partition(result, TABLES[0])["2026-09-01"].keys() >= {"posting_id", "head"}

@@ -15,6 +15,7 @@ import pytest
 from pipelines import billing
 from pipelines.books.folder import BooksFolder
 from pipelines.warehouse.hashes import content_hash
+from tests.empty_warehouse import place_books
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,6 +88,7 @@ class Billed:
 def bill(root: Path, dates: Sequence[date]) -> Billed:
     """Bill the dates, publish, and run every full check: none may find a row."""
     counts: dict[str, int] = {}
+    place_books(BooksFolder(root))
     with billing.open_books(BooksFolder(root), command="test") as books:
         for day in dates:
             summary = billing.bill(books, billing.survey(books), day)

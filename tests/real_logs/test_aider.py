@@ -13,6 +13,8 @@ from tests.real_logs import support
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 LAST = date(2026, 4, 26)
 CALLS = """
     SELECT json_extract_string(raw_json, '$.user_id') AS account_id,

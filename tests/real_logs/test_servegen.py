@@ -73,6 +73,7 @@ def test_images_of_a_prompt_are_not_images_made(whole: support.Billed) -> None:
     assert whole.rows("SELECT sum(image_count)::BIGINT FROM books.token_usage") == [(0,)]
 
 
+@pytest.mark.slow
 def test_shuffled_split_repeated_and_dated_otherwise_the_content_is_the_same(
     whole: support.Billed, lines: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -116,7 +117,7 @@ def _in_a_process_of_its_own(root: Path) -> tuple[support.Billed, int]:
     return support.Billed(counts, content, Path(published)), peak * (1 if sys.platform == "darwin" else 1024)
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_all_requests_stay_under_three_gigabytes_and_equal_the_recomputation(trace: Path, tmp_path: Path) -> None:
     """2,078,078 requests in one posting and published; the other way round in four files: the same content."""
     root = support.new_books("servegen", tmp_path / "books")

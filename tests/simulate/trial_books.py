@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from pipelines.books.folder import BooksFolder
+from tests.empty_warehouse import place_books
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -87,7 +90,8 @@ settle_seconds = 0
 
 
 def write(root: Path) -> None:
-    """Write the folder; it is billed through 2026-09-03 by the tests."""
+    """Write the folder of opened books; it is billed through 2026-09-03 by the tests."""
+    place_books(BooksFolder(root.resolve()))
     for name in ("usage", "accounts", "credits"):
         (root / name).mkdir(parents=True)
     (root / "tollbook.toml").write_text(CONFIG, encoding="utf-8")

@@ -71,13 +71,25 @@ def fill(connection: duckdb.DuckDBPyConnection, table: str) -> str:
     return str(columns[0][0])
 
 
+Filled = tuple[duckdb.DuckDBPyConnection, dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
+    """A database with one row in each of these tables, and the name of each table's first column."""
+    path = tmp_path_factory.mktemp("filled") / "tollbook.duckdb"
+    place_warehouse(path)
+    with open_warehouse(path) as opened:
+        yield opened, {table: fill(opened, table) for table in APPEND_ONLY}
+
+
 @pytest.mark.parametrize("table", APPEND_ONLY)
 @pytest.mark.parametrize(
     "statement", ["UPDATE {table} SET {column} = {column}", "DELETE FROM {table}", "TRUNCATE {table}"]
 )
-def test_posted_row_cannot_change(connection: duckdb.DuckDBPyConnection, table: str, statement: str) -> None:
+def test_posted_row_cannot_change(filled: Filled, table: str, statement: str) -> None:
     """The statement fails with words that say what to do instead, and the row stands."""
-    column = fill(connection, table)
+    connection, column = filled[0], filled[1][table]
     with pytest.raises(duckdb.Error, match=f"{table} is append-only: post a correction instead"):
         connection.execute(statement.format(table=table, column=column))
     assert connection.execute(f"SELECT count(*) FROM {table}").fetchall() == [(1,)]

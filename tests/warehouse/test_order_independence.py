@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pipelines import billing
 from pipelines.books.folder import BooksFolder
 from pipelines.warehouse.hashes import content_hash, history_hash
+from tests.empty_warehouse import place_warehouse
 from tests.faults.books import CONFIG, FIRST, LAST, NOW, SECOND, account, call, credit, write_lines
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def _books_of(root: Path, runs: Sequence[Sequence[Delivery]]) -> tuple[str, dict
     (root / "tollbook.toml").write_text(CONFIG, encoding="utf-8")
     write_lines(root / "accounts/accounts.jsonl", [account(name) for name in NAMES])
     folder = BooksFolder(root.resolve())
+    place_warehouse(folder.database)
     for day, deliveries in zip(DAYS[len(DAYS) - len(runs) :], runs, strict=True):
         for name, lines in deliveries:
             write_lines(root / name, list(lines))
@@ -85,6 +87,7 @@ def test_balances_are_what_the_records_say(at_once: tuple[str, dict[str, int]]) 
     assert len(set(welcome.values())) == 1
 
 
+@pytest.mark.slow
 def test_a_file_a_day_gives_the_same_books(at_once: tuple[str, dict[str, int]], tmp_path: Path) -> None:
     """Each date's own records on its own date."""
     runs = [
@@ -110,7 +113,7 @@ def test_everything_late_and_backwards_gives_the_same_books(
     assert _books_of(tmp_path / "books", runs) == at_once
 
 
-@pytest.mark.slow
+@pytest.mark.large
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), files=st.integers(1, 6), repeated=st.integers(0, 8))
 def test_any_delivery_gives_the_same_books(
@@ -138,6 +141,7 @@ def _account_books(root: Path, deliveries: Sequence[Sequence[Delivery]]) -> tupl
     (root / "accounts").mkdir(parents=True)
     (root / "tollbook.toml").write_text(CONFIG, encoding="utf-8")
     folder = BooksFolder(root.resolve())
+    place_warehouse(folder.database)
     for files in deliveries:
         for name, lines in files:
             write_lines(root / name, list(lines))

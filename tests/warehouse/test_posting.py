@@ -6,37 +6,90 @@ import gzip
 import json
 from datetime import datetime
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pipelines.billing import retry_quarantine
 from pipelines.books.admin_journal import AdminAction, AdminJournal
 from pipelines.books.posting_log import RetriedRecord
-from tests.warehouse.ledger_books import CONFIG, at
+from tests.warehouse.conftest import RATES
+from tests.warehouse.ledger_books import CONFIG, LedgerBooks, at, failing
 
 if TYPE_CHECKING:
-    from tests.warehouse.ledger_books import LedgerBooks
+    from collections.abc import Iterator
 
 BONUS = "[[settings]]\nnew_user_bonus_tokens = 500\n"
 
 
-def test_call_is_priced_and_charged(books: LedgerBooks) -> None:
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LedgerBooks]:
+    """Books in which each of the stories below is the account of its name, billed day by day."""
+    books = LedgerBooks(tmp_path_factory.mktemp("told") / "books", rates=RATES)
+    for name in ("charged", "failed", "purchase", "reversal", "early refund", "expiry"):
+        books.account(name)
+    books.call("charged", 1, 101, account_id="charged")
+    books.call("failed", 1, 100, account_id="failed", success=False, error_message="timeout")
+    usd: dict[str, Any] = {"currency": "usd"}
+    mine: dict[str, Any] = {"account_id": "purchase"}
+    books.call("before", 1, 100, **mine)
+    books.credit("p", "purchase", 1000, 2, amount_cents=500, stripe_payment_intent_id="pi_1", **mine, **usd)
+    mine = {"account_id": "reversal"}
+    books.credit("b", "bonus", 500, 1, **mine)
+    books.credit("r", "refund", -500, 2, source_credit_id="b", **mine)
+    books.credit("back", "refund", 500, 3, source_credit_id="r", **mine)
+    mine = {"account_id": "early refund"}
+    books.credit("late p", "purchase", 1000, 3, amount_cents=1000, **mine, **usd)
+    books.credit("early r", "refund", -200, 2, amount_cents=200, source_credit_id="late p", **mine, **usd)
+    books.credit("ends", "bonus", 500, 1, account_id="expiry", expires_at=at(3))
+    books.call("late", 2, 200, account_id="expiry", file_day=5)
+    books.bill(5)
+    yield books
+    assert failing(books.opened().connection) == {}
+    books.close()
+
+
+def test_call_is_priced_and_charged(told: LedgerBooks) -> None:
     """Half as much again, rounded up, as one row below zero of an account that may then not be served."""
-    books.call("e1", 1, 101)
-    books.bill(1)
-    assert books.ledger() == [("usage", -152, -152)]
-    assert books.one("status, balance_level, lifetime_tokens_used, lifetime_actual_tokens_used") == (
+    assert told.ledger("charged") == [("usage", -152, -152)]
+    assert told.one("status, balance_level, lifetime_tokens_used, lifetime_actual_tokens_used", "charged") == (
         "suspended", "negative", 152, 101,
     )  # fmt: skip
 
 
-def test_failed_call_is_recorded_and_free(books: LedgerBooks) -> None:
+def test_failed_call_is_recorded_and_free(told: LedgerBooks) -> None:
     """It has an event of zero billable tokens and no ledger row."""
-    books.call("e1", 1, 100, success=False, error_message="timeout")
-    books.bill(1)
-    assert books.ledger() == []
-    assert books.rows("SELECT billable_tokens, charge_type FROM books.token_usage") == [(0, None)]
+    assert told.ledger("failed") == []
+    assert told.rows("SELECT billable_tokens, charge_type FROM books.token_usage WHERE account_id = 'failed'") == [
+        (0, None)
+    ]
+
+
+def test_purchase_counts_tokens_and_money(told: LedgerBooks) -> None:
+    """It repays debt first; its instant is the last purchase."""
+    assert told.ledger("purchase") == [("usage", -150, -150), ("purchase", 1000, 850)]
+    columns = "currency, lifetime_spent_cents, epoch(last_purchase_at)::BIGINT, status"
+    assert told.one(columns, "purchase") == ("usd", 500, 1788307200, "active")
+    moved = "SELECT kind, tokens FROM finance.lot_allocations WHERE account_id = 'purchase'"
+    assert told.rows(moved) == [("repay", 150)]
+
+
+def test_reversal_of_a_taken_back_bonus(told: LedgerBooks) -> None:
+    """A refund may name any credit; what comes back goes into that credit's lot."""
+    assert told.held() == []
+    assert told.ledger("reversal")[-1] == ("refund", 500, 500)
+
+
+def test_refund_dated_before_its_purchase_is_an_ordinary_debit(told: LedgerBooks) -> None:
+    """There is no lot yet from which it could be taken back."""
+    assert told.ledger("early refund") == [("refund", -200, -200), ("purchase", 1000, 800)]
+
+
+def test_lot_expires_and_late_usage_revives_it(told: LedgerBooks) -> None:
+    """A late call inside its time takes tokens back from the expiry, by a correction that names it."""
+    expired = [("bonus", 500, 500), ("expiry", -500, 0)]
+    assert told.ledger("expiry") == [*expired, ("correction", 300, 300), ("usage", -300, 0)]
+    assert told.one("lifetime_tokens_used", "expiry") == 300
 
 
 def test_unrated_image_is_held(books: LedgerBooks) -> None:
@@ -66,33 +119,23 @@ def test_opening_balance_takes_the_place_of_the_welcome(books: LedgerBooks) -> N
     assert books.one("lifetime_tokens_purchased, lifetime_spent_cents") == (0, 0)
 
 
-def test_purchase_counts_tokens_and_money(books: LedgerBooks) -> None:
-    """It repays debt first; its instant is the last purchase."""
-    books.call("e1", 1, 100)
-    books.credit("p", "purchase", 1000, 2, amount_cents=500, currency="usd", stripe_payment_intent_id="pi_1")
-    books.bill(2)
-    assert books.ledger() == [("usage", -150, -150), ("purchase", 1000, 850)]
-    assert books.one("currency, lifetime_spent_cents, epoch(last_purchase_at)::BIGINT, status") == (
-        "usd", 500, 1788307200, "active",
-    )  # fmt: skip
-    assert books.rows("SELECT kind, tokens FROM finance.lot_allocations") == [("repay", 150)]
-
-
-@pytest.mark.parametrize(("spent", "taken_back", "on_tape"), [(0, 900, 0), (450, 450, 450), (900, 0, 900)])
-def test_refund_takes_back_unspent_tokens_then_makes_debt(
-    books: LedgerBooks, spent: int, taken_back: int, on_tape: int
-) -> None:
+def test_refund_takes_back_unspent_tokens_then_makes_debt(books: LedgerBooks) -> None:
     """A full refund takes all tokens of its purchase; those already spent become debt."""
-    books.credit("p", "purchase", 900, 1, amount_cents=1000, currency="usd")
-    if spent:
-        books.call("e1", 2, spent * 2 // 3)
-    books.credit("r", "refund", -900, 3, amount_cents=1000, currency="usd", source_credit_id="p")
+    spent_of = {"ada": 0, "bob": 450, "cyd": 900}
+    for name, spent in spent_of.items():
+        books.account(name)
+        books.credit(f"p-{name}", "purchase", 900, 1, account_id=name, amount_cents=1000, currency="usd")
+        if spent:
+            books.call(f"e-{name}", 2, spent * 2 // 3, account_id=name)
+        refund = {"amount_cents": 1000, "currency": "usd", "source_credit_id": f"p-{name}"}
+        books.credit(f"r-{name}", "refund", -900, 3, account_id=name, **refund)
     books.bill(4)
     moved = books.rows(
-        "SELECT coalesce(sum(tokens) FILTER (kind = 'take_back'), 0)::BIGINT FROM finance.lot_allocations"
+        "SELECT account_id, sum(tokens)::BIGINT FROM finance.lot_allocations WHERE kind = 'take_back' GROUP BY ALL"
     )
-    assert moved == [(taken_back,)]
-    assert books.one("balance, lifetime_spent_cents") == (-on_tape, 0)
+    assert dict(moved) == {name: 900 - spent for name, spent in spent_of.items() if spent < 900}
+    for name, spent in spent_of.items():
+        assert books.one("balance, lifetime_spent_cents", name) == (-spent, 0)
 
 
 def test_refund_of_money_alone_moves_no_token(books: LedgerBooks) -> None:
@@ -125,29 +168,22 @@ def test_chargeback_and_its_reversal(books: LedgerBooks, *, together: bool) -> N
     assert books.rows("SELECT remaining FROM finance.lot_balances") == [(400,)]
 
 
-def test_reversal_of_a_taken_back_bonus(books: LedgerBooks) -> None:
-    """A refund may name any credit; what comes back goes into that credit's lot."""
-    books.credit("b", "bonus", 500, 1)
-    books.credit("r", "refund", -500, 2, source_credit_id="b")
-    books.credit("back", "refund", 500, 3, source_credit_id="r")
-    books.bill(3)
-    assert books.held() == []
-    assert books.ledger()[-1] == ("refund", 500, 500)
-
-
 @pytest.mark.parametrize("together", [True, False])
-@pytest.mark.parametrize("kind", ["refund", "chargeback_reversal", "correction"])
-def test_no_row_gives_back_more_than_was_taken(books: LedgerBooks, kind: str, *, together: bool) -> None:
+def test_no_row_gives_back_more_than_was_taken(books: LedgerBooks, *, together: bool) -> None:
     """The second one goes over what its row took: it is held back with a reason, the third still fits."""
     when = {"file_day": 5} if together else {}
-    books.credit("p", "purchase", 1000, 1, amount_cents=1000, currency="usd", **when)
-    books.credit("cb", "chargeback", -600, 2, amount_cents=600, currency="usd", source_credit_id="p", **when)
-    books.credit("one", kind, 400, 3, source_credit_id="cb", **when)
-    books.credit("two", kind, 300, 4, source_credit_id="cb", **when)
-    books.credit("three", kind, 200, 5, source_credit_id="cb", **when)
+    kinds = {"ada": "refund", "bob": "chargeback_reversal", "cyd": "correction"}
+    for name, kind in kinds.items():
+        books.account(name)
+        mine = {"account_id": name, **when}
+        purchase, taken = f"{name}-p", f"{name}-cb"
+        books.credit(purchase, "purchase", 1000, 1, amount_cents=1000, currency="usd", **mine)
+        books.credit(taken, "chargeback", -600, 2, amount_cents=600, currency="usd", source_credit_id=purchase, **mine)
+        for day, (nth, tokens) in enumerate({"one": 400, "two": 300, "three": 200}.items(), start=3):
+            books.credit(f"{name}-{nth}", kind, tokens, day, source_credit_id=taken, **mine)
     books.bill(5)
-    assert books.held() == [("quarantined", "exceeds_corrected", "cb")]
-    assert books.one("balance") == 1000
+    assert sorted(books.held()) == [("quarantined", "exceeds_corrected", f"{name}-cb") for name in kinds]
+    assert [books.one("balance", name) for name in kinds] == [1000, 1000, 1000]
     assert books.rows("SELECT count(*) FROM audit.postings") == [(2 if together else 5,)]
 
 
@@ -177,14 +213,6 @@ def test_row_dated_before_what_it_names_is_held_back(books: LedgerBooks) -> None
     assert books.one("balance") == 500
 
 
-def test_refund_dated_before_its_purchase_is_an_ordinary_debit(books: LedgerBooks) -> None:
-    """There is no lot yet from which it could be taken back."""
-    books.credit("p", "purchase", 1000, 3, amount_cents=1000, currency="usd")
-    books.credit("r", "refund", -200, 2, amount_cents=200, currency="usd", source_credit_id="p")
-    books.bill(3)
-    assert books.ledger() == [("refund", -200, -200), ("purchase", 1000, 800)]
-
-
 def test_correction_that_is_held_back_supports_no_other(books: LedgerBooks) -> None:
     """The one names nothing, so the other, which names the one, names nothing either."""
     books.credit("p", "purchase", 1000, 1)
@@ -192,17 +220,6 @@ def test_correction_that_is_held_back_supports_no_other(books: LedgerBooks) -> N
     books.credit("b", "correction", 50, 3, source_credit_id="a")
     books.bill(3)
     assert [reason for _, reason, _ in books.held()] == ["unknown_corrected", "unknown_corrected"]
-
-
-def test_lot_expires_and_late_usage_revives_it(books: LedgerBooks) -> None:
-    """A late call inside its time takes tokens back from the expiry, by a correction that names it."""
-    books.credit("b", "bonus", 500, 1, expires_at=at(3))
-    books.bill(4)
-    assert books.ledger() == [("bonus", 500, 500), ("expiry", -500, 0)]
-    books.call("late", 2, 200, file_day=5)
-    books.bill(5)
-    assert books.ledger()[2:] == [("correction", 300, 300), ("usage", -300, 0)]
-    assert books.one("lifetime_tokens_used") == 300
 
 
 def test_conflict_with_a_posted_call_is_held(books: LedgerBooks) -> None:
@@ -261,12 +278,14 @@ def test_blocked_account_stays_blocked_after_a_purchase(books: LedgerBooks) -> N
     assert books.one("status") == "active"
 
 
-@pytest.mark.parametrize(("tokens", "level"), [(1001, "ok"), (1000, "low"), (101, "low"), (100, "critical")])
-def test_level_follows_the_balance(books: LedgerBooks, tokens: int, level: str) -> None:
+def test_level_follows_the_balance(books: LedgerBooks) -> None:
     """A threshold itself belongs to the lower level."""
-    books.credit("b", "bonus", tokens, 1)
+    levels = {1001: "ok", 1000: "low", 101: "low", 100: "critical"}
+    for tokens in levels:
+        books.account(f"has-{tokens}")
+        books.credit(f"b-{tokens}", "bonus", tokens, 1, account_id=f"has-{tokens}")
     books.bill(1)
-    assert books.one("balance_level") == level
+    assert {tokens: books.one("balance_level", f"has-{tokens}") for tokens in levels} == levels
 
 
 def test_first_use_opens_an_account(books: LedgerBooks) -> None:
@@ -359,7 +378,7 @@ def test_settings_entered_late_for_a_past_date_leave_posted_calls_alone(books: L
     assert [row[1] for row in books.ledger()] == [-150, -200]
 
 
-@pytest.mark.parametrize("through", [2, 4])
+@pytest.mark.parametrize("through", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_refund_read_before_its_purchase_waits_for_it(books: LedgerBooks, through: int) -> None:
     """It is not in the ledger until the purchase is; then it takes its tokens from that purchase's lot."""
     books.credit("r", "refund", -400, 2, amount_cents=400, currency="usd", source_credit_id="p")
@@ -397,22 +416,28 @@ def test_reversal_waits_with_the_chargeback_that_it_names(books: LedgerBooks) ->
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("spent", "debt"), [(0, 0), (100, 0), (400, 100)])
-def test_opening_balance_that_comes_late_takes_the_welcome_back(books: LedgerBooks, spent: int, debt: int) -> None:
+def test_opening_balance_that_comes_late_takes_the_welcome_back(books: LedgerBooks) -> None:
     """The correction names the bonus, takes what is left of its own lot, and the rest is a debit like any other."""
     (books.root / "rates.toml").write_text(BONUS, encoding="utf-8")
-    if spent:
-        books.call("e1", 1, spent)
+    spent_and_debt = {"ada": (0, 0), "bob": (100, 0), "cyd": (400, 100)}
+    for name, (spent, _) in spent_and_debt.items():
+        books.account(name)
+        if spent:
+            books.call(f"e-{name}", 1, spent, account_id=name)
     books.bill(1)
-    books.credit("o", "opening", 700, 1, file_day=2)
+    for name in spent_and_debt:
+        books.credit(f"o-{name}", "opening", 700, 1, file_day=2, account_id=name)
     books.bill(2)
     books.bill(3)
-    assert books.one("balance") == 700 - spent * 3 // 2
-    named = "SELECT count(*) FROM books.token_transactions c JOIN books.token_transactions b"
-    named += " ON b.transaction_id = c.corrects_transaction_id WHERE b.transaction_type = 'bonus'"
-    assert books.rows(named) == [(1,)]
-    taken = "SELECT coalesce(sum(tokens), 0)::BIGINT FROM finance.lot_allocations WHERE kind = 'take_back'"
-    assert books.rows(taken) == [(500 - spent * 3 // 2 + debt,)]
+    named = "SELECT c.account_id, count(*) FROM books.token_transactions c JOIN books.token_transactions b"
+    named += " ON b.transaction_id = c.corrects_transaction_id WHERE b.transaction_type = 'bonus' GROUP BY ALL"
+    assert dict(books.rows(named)) == dict.fromkeys(spent_and_debt, 1)
+    taken = "SELECT account_id, sum(tokens)::BIGINT FROM finance.lot_allocations WHERE kind = 'take_back' GROUP BY ALL"
+    assert dict(books.rows(taken)) == {
+        name: 500 - spent * 3 // 2 + debt for name, (spent, debt) in spent_and_debt.items() if spent < 400
+    }
+    for name, (spent, _) in spent_and_debt.items():
+        assert books.one("balance", name) == 700 - spent * 3 // 2
 
 
 def test_ids_of_several_columns_are_told_apart(books: LedgerBooks) -> None:
@@ -460,7 +485,7 @@ input_tokens = "in"
 """
 
 
-@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+@pytest.mark.parametrize("suffix", [pytest.param("csv", marks=pytest.mark.slow), "jsonl"])
 def test_lines_of_a_file_stay_the_same_lines_while_it_grows(books: LedgerBooks, suffix: str) -> None:
     """Their key names the file as it was first read; a last line without an end is read again and billed once."""
     (books.root / "profiles/versions.toml").write_text(BY_LINE, encoding="utf-8")

@@ -179,8 +179,15 @@ multiplier = "2"
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("is_retroactive", [False, True])
+@pytest.mark.parametrize(
+    ("change", "is_retroactive"),
+    [
+        ("multiplier change", False),
+        ("account override", True),
+        pytest.param("multiplier change", True, marks=pytest.mark.slow),
+        pytest.param("account override", False, marks=pytest.mark.slow),
+    ],
+)
 def test_price_changes_at_its_very_microsecond(books: LedgerBooks, change: str, *, is_retroactive: bool) -> None:
     """The call of the instant has the new price, the one a microsecond earlier the old; what was posted stays."""
     early, late = "2026-09-02T09:59:59.999999Z", "2026-09-02T10:00:00Z"
@@ -244,6 +251,7 @@ def test_a_month_that_is_over_is_trued_up_without_any_file(ruled: LedgerBooks) -
     assert ruled.rows("SELECT count(*) FROM audit.postings") == postings
 
 
+@pytest.mark.slow
 def test_late_call_trues_up_a_month_that_is_over_once_more(ruled: LedgerBooks) -> None:
     """It brings the total into another tier: the calls of before are corrected, itself is billed at that tier."""
     ruled.call("one", 2, 60, model="v-1")
@@ -255,6 +263,7 @@ def test_late_call_trues_up_a_month_that_is_over_once_more(ruled: LedgerBooks) -
     assert sorted(volume(ruled)) == [("correction", 90), ("usage", -120), ("usage", -30)]
 
 
+@pytest.mark.slow
 def test_month_of_free_calls_is_charged_by_rows_of_usage_once_its_total_is_not_free(ruled: LedgerBooks) -> None:
     """A free call has no ledger row that a correction could name: the true-up posts its usage row, once."""
     ruled.call("one", 2, 40, model="z-1", project_id="one")
@@ -279,6 +288,7 @@ def test_month_of_free_calls_is_charged_by_rows_of_usage_once_its_total_is_not_f
     }
 
 
+@pytest.mark.slow
 def test_later_version_of_a_call_in_a_month_that_is_over(ruled: LedgerBooks) -> None:
     """The total falls back into the lower tier: the changed call and the others are brought to it."""
     ruled.version(1, 1, 60, model="v-1")
@@ -313,6 +323,7 @@ def notices(books: LedgerBooks) -> list[str]:
     return price_notices(books.folder, prices, "UTC", datetime(2026, 9, 10, tzinfo=UTC))
 
 
+@pytest.mark.slow
 def test_run_warns_of_versions_that_are_gone_and_rules_that_reach_back(books: LedgerBooks) -> None:
     """It says how many posted calls a restatement would touch; a change that only lies ahead is no news."""
     books.call("a", 2, 100, occurred_at="2026-09-02T09:59:59.999999Z")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from pipelines.rebuild import rebuild
 
 if TYPE_CHECKING:
@@ -128,6 +130,7 @@ def test_own_prices_and_names_hold_from_their_first_microsecond(books: LedgerBoo
     assert costs(books) == {"before": 20_000, "from": 30_000, "deployment": 25_000, "batch": 10_000, "flex": None}
 
 
+@pytest.mark.slow
 def test_new_prices_change_nothing_posted_and_a_rebuild_finds_the_old_ones(books: LedgerBooks) -> None:
     """Each posting is priced by the files it ran under, which the journal keeps; both price lists stay in the books."""
     own = {"provider": "acme", "model": "large"}

@@ -15,6 +15,7 @@ from pipelines.books.folder import BooksFolder
 from pipelines.books.posting_log import RetriedRecord
 from pipelines.rebuild import rebuild
 from pipelines.warehouse.hashes import history_hash
+from tests.empty_warehouse import place_books
 from tests.faults.books import FIRST, LAST, NOW, SECOND, account, call, write_books, write_lines
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def eventful(tmp_path_factory: pytest.TempPathFactory) -> BooksFolder:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TOLLBOOK_NOW", NOW)
         folder = write_books(root)
+        place_books(folder)
         folder.config.write_text(folder.config.read_text() + _SIGNED)
         (root / "secret.txt").write_text("a secret of sixteen")
         write_lines(root / "signed/2026-09-01.jsonl", [call("unsigned", "alice", FIRST)])
@@ -116,6 +118,7 @@ def test_a_rebuild_gives_the_same_books(folder: BooksFolder) -> None:
     assert not (folder.warehouse / "rebuild").exists()
 
 
+@pytest.mark.slow
 def test_lost_books_come_back(folder: BooksFolder) -> None:
     """The whole warehouse removed: the rebuilt one takes its place, and billing goes on from there."""
     live = _live_hash(folder)
@@ -127,6 +130,7 @@ def test_lost_books_come_back(folder: BooksFolder) -> None:
     _bill(folder, LAST)
 
 
+@pytest.mark.slow
 def test_raw_bytes_past_their_retention_do_not_come_back(folder: BooksFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a run would drop by the time of its posting a rebuild drops too; a retry of then is replayed."""
     kept = {path.name for path in folder.quarantine.iterdir()}

@@ -14,6 +14,7 @@ from pipelines import billing
 from pipelines.books.journal import HashChainedLog, TornLineError, canonical_json
 from pipelines.books.posting_log import PostingLog
 from pipelines.warehouse.hashes import history_hash
+from tests.empty_warehouse import place_warehouse
 from tests.faults.books import FIRST, LAST, NOW, SECOND, write_books
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def old_and_new(tmp_path_factory: pytest.TempPathFactory) -> tuple[BooksFolder, 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TOLLBOOK_NOW", NOW)
         folder = write_books(root / "books")
+        place_warehouse(folder.database)
         _bill(folder, FIRST)
         older = root / "older"
         older.mkdir()

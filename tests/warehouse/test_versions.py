@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.warehouse.conftest import RATES
+from tests.warehouse.ledger_books import CONFIG, LedgerBooks, failing
+
 if TYPE_CHECKING:
-    from tests.warehouse.ledger_books import LedgerBooks
+    from collections.abc import Iterator
 
 VERSION_TRAIL = (
     "SELECT disposition FROM audit.line_dispositions JOIN audit.usage_files USING (file_id)"
@@ -26,28 +29,51 @@ VERSION_STEPS = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def stepped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LedgerBooks]:
+    """Books in which each of these events is an account's own, with tokens to spend and without, billed day by day."""
+    books = LedgerBooks(tmp_path_factory.mktemp("stepped") / "books", rates=RATES)
+    for steps, (tokens, _) in VERSION_STEPS.items():
+        for name in (f"{steps}, funded", f"{steps}, unfunded"):
+            books.account(name)
+            if name.endswith(", funded"):
+                books.credit(f"p {name}", "purchase", 200, 1, account_id=name)
+            for number, figure in enumerate(tokens, start=1):
+                books.version(number, number, figure, id=name, account=name, model=f"model-{number}")
+    for day in range(1, max(len(tokens) for tokens, _ in VERSION_STEPS.values()) + 1):
+        books.bill(day)
+    yield books
+    assert failing(books.opened().connection) == {}
+    books.close()
+
+
 @pytest.mark.parametrize("steps", VERSION_STEPS)
 @pytest.mark.parametrize("funded", [True, False])
-def test_later_version_posts_the_difference(books: LedgerBooks, steps: str, *, funded: bool) -> None:
-    """Corrections name the first row; the event stands at its last figure; earlier records are superseded."""
+def test_later_version_posts_the_difference(stepped: LedgerBooks, steps: str, *, funded: bool) -> None:
+    """Corrections name the first row; the event stands at its last figure."""
     tokens, expected = VERSION_STEPS[steps]
-    if funded:
-        books.credit("p", "purchase", 200, 1)
-    for number, figure in enumerate(tokens, start=1):
-        books.version(number, number, figure, model=f"model-{number}")
-        books.bill(number)
-    assert [row[:2] for row in books.ledger()][funded:] == expected
-    assert books.rows("SELECT total_tokens, model FROM books.usage_current") == [(tokens[-1], f"model-{len(tokens)}")]
-    assert books.rows("SELECT count(*) FROM books.usage_revisions") == [(len(tokens) - 1,)]
-    assert books.rows(
+    name = f"{steps}, {'funded' if funded else 'unfunded'}"
+    assert [row[:2] for row in stepped.ledger(name)][funded:] == expected
+    mine = f"WHERE account_id = '{name}'"
+    assert stepped.rows(f"SELECT total_tokens, model FROM books.usage_current {mine}") == [
+        (tokens[-1], f"model-{len(tokens)}")
+    ]
+    assert stepped.rows(f"SELECT count(*) FROM books.usage_revisions {mine}") == [(len(tokens) - 1,)]
+    assert stepped.rows(
+        "SELECT count(DISTINCT corrects_transaction_id) FROM books.token_transactions"
+        f" {mine} AND transaction_type = 'correction'"
+    ) == [(int(len(expected) > 1),)]
+    used = stepped.one("lifetime_tokens_used, lifetime_actual_tokens_used", name)
+    assert used == (tokens[-1] * 3 // 2, tokens[-1])
+
+
+def test_earlier_versions_are_superseded(stepped: LedgerBooks) -> None:
+    """Of each event one record is accepted in the end, the last."""
+    versions = [len(tokens) for tokens, _ in VERSION_STEPS.values() for _ in range(2)]
+    assert stepped.rows(
         "SELECT disposition, count(*) FROM audit.current_dispositions WHERE file_id IN"
         " (SELECT file_id FROM audit.usage_files WHERE source = 'versions') GROUP BY ALL ORDER BY ALL"
-    ) == [("accepted", 1), ("superseded", len(tokens) - 1)]
-    assert books.rows(
-        "SELECT count(DISTINCT corrects_transaction_id) FROM books.token_transactions"
-        " WHERE transaction_type = 'correction'"
-    ) == [(int(len(expected) > 1),)]
-    assert books.one("lifetime_tokens_used, lifetime_actual_tokens_used") == (tokens[-1] * 3 // 2, tokens[-1])
+    ) == [("accepted", len(versions)), ("superseded", sum(versions) - len(versions))]
 
 
 def test_later_version_cannot_move_to_another_account(books: LedgerBooks) -> None:
@@ -100,6 +126,7 @@ path = "t"
 try = ["account"]
 [fields]
 model = "model"
+project_id = "project"
 input_tokens = "in"
 output_tokens = "out"
 cache_read_tokens = "read"
@@ -121,18 +148,33 @@ COUNTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", COUNTS)
-def test_counts_do_not_depend_on_the_number_of_postings(books: LedgerBooks, case: str) -> None:
-    """Each version is settled on what stood before it, whether that was posted or came in the same posting."""
-    convention, versions, expected = COUNTS[case]
-    (books.root / "profiles/versions.toml").write_text(COUNTED.format(convention=convention), encoding="utf-8")
-    for number, counts in enumerate(versions, start=1):
-        call = {"v": number, "t": "2026-09-01T10:00:00Z", "account": "ada", "model": "gpt-4o", **counts}
-        books.write("versions", 1, call | {"id": "together"})
-        books.write("versions", number, call | {"id": "apart"})
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LedgerBooks]:
+    """Books with a source for each convention: each event comes in one posting and, under another id, in several."""
+    conventions = sorted({convention for convention, *_ in COUNTS.values()})
+    blocks = "".join(f'[[usage]]\npath = "{name}/**/*"\nprofile = "{name}"\n' for name in conventions)
+    books = LedgerBooks(tmp_path_factory.mktemp("counted") / "books", config=CONFIG + blocks, rates=RATES)
+    books.account()
+    for name in conventions:
+        (books.root / name).mkdir()
+        (books.root / f"profiles/{name}.toml").write_text(COUNTED.format(convention=name), encoding="utf-8")
+    for case, (convention, versions, _) in COUNTS.items():
+        for number, counts in enumerate(versions, start=1):
+            call = {"v": number, "t": "2026-09-01T10:00:00Z", "account": "ada", "model": "gpt-4o", "project": case}
+            books.write(convention, 1, call | counts | {"id": f"{case}, together"})
+            books.write(convention, number, call | counts | {"id": f"{case}, apart"})
     books.bill(1)
-    books.bill(len(versions))
-    assert books.rows(
+    books.bill(max(len(versions) for _, versions, _ in COUNTS.values()))
+    yield books
+    assert failing(books.opened().connection) == {}
+    books.close()
+
+
+@pytest.mark.parametrize("case", COUNTS)
+def test_counts_do_not_depend_on_the_number_of_postings(counted: LedgerBooks, case: str) -> None:
+    """Each version is settled on what stood before it, whether that was posted or came in the same posting."""
+    expected = COUNTS[case][-1]
+    assert counted.rows(
         "SELECT input_tokens, output_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens"
-        " FROM books.usage_current"
+        f" FROM books.usage_current WHERE project_id = '{case}'"
     ) == [expected, expected]
