@@ -229,6 +229,7 @@ def test_a_changed_or_missing_file_is_said_and_the_rest_is_told(tollbook: Comman
     assert "no raw text" in tollbook("explain", "e1").out
 
 
+@pytest.mark.slow
 def test_rules_of_every_kind_are_written_out(tmp_path: Path) -> None:
     """Weights, tiers at the call's place in its month, and a cost per image, each as it was billed."""
     root = tmp_path / "books"

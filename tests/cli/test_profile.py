@@ -90,7 +90,7 @@ def test_check_writes_nothing(tmp_path: Path) -> None:
     ("words", "said"),
     [
         (("check", "nowhere.jsonl"), "is not a file"),
-        (("check", "odd.jsonl"), "no profile reads a single record"),
+        pytest.param(("check", "odd.jsonl"), "no profile reads a single record", marks=pytest.mark.slow),
         (("check", "odd.jsonl", "--profile", "acme"), "does not exist"),
         (("show", "acme"), "does not exist"),
     ],

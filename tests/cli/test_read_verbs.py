@@ -167,6 +167,7 @@ def test_verify_passes_sound_books_and_keeps_the_outcome(tollbook: Command) -> N
     assert kept == [(verified.document["checks_total"], True)]
 
 
+@pytest.mark.slow
 def test_verify_finds_a_changed_ledger_row(tollbook: Command) -> None:
     """A row that was changed past its guard fails its check and its seal: critical, exit 3."""
     with duckdb.connect(str(tollbook.folder.database)) as connection:
@@ -200,6 +201,7 @@ def test_verify_finds_a_published_copy_of_something_else(tollbook: Command) -> N
     assert failed == {"published_copy"}
 
 
+@pytest.mark.slow
 def test_verify_finds_views_of_the_copy_that_are_not_ours(tollbook: Command) -> None:
     """A check view that finds nothing any more, one that is gone and a stranger are named; the next run mends them."""
     with duckdb.connect(str(tollbook.folder.published)) as connection:

@@ -102,6 +102,7 @@ BAD: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.slow
 def test_bad_entries_are_held_and_stop_nothing(tollbook: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the journal says for good moves nothing; the reason is told, a rebuild agrees, what follows is posted."""
     monkeypatch.setenv("TOLLBOOK_NOW", "2026-09-05T05:00:00Z")

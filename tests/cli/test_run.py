@@ -86,6 +86,7 @@ def test_run_looks_itself_where_the_copy_is_no_proof(tollbook: Command, monkeypa
     assert not idle()
 
 
+@pytest.mark.slow
 def test_copy_left_behind_is_published_by_a_run_for_an_earlier_date(
     tollbook: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,6 +101,7 @@ def test_copy_left_behind_is_published_by_a_run_for_an_earlier_date(
         assert publication(copy).posting_id == posted.posting_id
 
 
+@pytest.mark.slow
 def test_refused_file_is_a_finding_every_time(tollbook: Command) -> None:
     """As long as it lies there unsigned, --fail-on high ends with 3, also when nothing is new."""
     block = '[[usage]]\nname = "signed"\npath = "signed/*"\nprofile = "tollbook"\nhmac_secret_env = "SIGN"\n'

@@ -76,6 +76,12 @@ def test_a_posting_killed_at_one_step_after_the_other_converges(trials: dict[str
     _assert_converged(trials["step by step"], every=True)
 
 
+@pytest.mark.slow
+def test_a_posting_killed_at_every_step_converges(others: dict[str, Trial]) -> None:
+    """The same at twice as many of them."""
+    _assert_converged(others["every step"], every=True)
+
+
 def test_a_torn_done_line_converges(trials: dict[str, Trial]) -> None:
     """The posting stands, its done line is cut and written again."""
     _assert_converged(trials["done line"], every=True)
@@ -119,7 +125,7 @@ def test_sixty_kills_converge_each_by_itself(new: Stage, begun: Stage, tmp_path:
 def trials(begun: Stage, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trial]:
     """Every trial of the default suite."""
     tries = [
-        (begun, Trial("step by step", _resolved(STEP_BY_STEP, begun))),
+        (begun, Trial("step by step", _resolved(STEP_BY_STEP[::2], begun))),
         (begun, Trial("done line", _resolved(DONE_LINE, begun))),
     ]
     return _run_all(tries, tmp_path_factory.mktemp("trials"))
@@ -127,9 +133,10 @@ def trials(begun: Stage, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 
 @pytest.fixture(scope="module")
 def others(new: Stage, begun: Stage, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trial]:
-    """Trials of new books, and at steps and at times that are drawn."""
+    """Trials at every step, of new books, and at steps and at times that are drawn."""
     dice = random.Random(SEED)
     tries = [(begun, Trial(f"random {n}", _random_points(begun, 5, n))) for n in range(RANDOM_TRIALS)]
+    tries.append((begun, Trial("every step", _resolved(STEP_BY_STEP, begun))))
     tries.append((new, Trial("first day", _resolved(FIRST_DAY, new))))
     tries.append((begun, Trial("timed", [{"kill_after": dice.uniform(0.02, 0.6)} for _ in range(4)])))
     return _run_all(tries, tmp_path_factory.mktemp("others"))

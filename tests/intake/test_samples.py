@@ -8,6 +8,7 @@ import json
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +18,14 @@ from pipelines.intake.profiles import load_profile
 from tests.intake.world import World, open_books
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 HERE = Path(__file__).parents[1] / "fixtures" / "samples"
 SHARED = Path(__file__).parents[3] / "shared" / "samples"
-FOLDERS = [HERE] + ([SHARED] if SHARED.is_dir() else [])
+FOLDERS = [
+    pytest.param(HERE, id="fixtures"),
+    *([pytest.param(SHARED, id="shared", marks=pytest.mark.slow)] if SHARED.is_dir() else []),
+]
 ACCEPTED = {
     "ok", "ok_part", "image", "error_unbilled", "error_with_partial_usage_policy", "gateway_cache_hit_policy",
     "ok_cancelled_policy", "account", "credit",
@@ -87,18 +91,20 @@ class Samples:
 
 
 @pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Path, Samples]]:
-    """The samples by their folder."""
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], Samples]]:
+    """The samples of a folder, read when they are first asked for."""
     with ExitStack() as stack:
-        found: dict[Path, Samples] = {}
-        for folder in FOLDERS:
+
+        @cache
+        def read(folder: Path) -> Samples:
             root = tmp_path_factory.mktemp("samples")
             world = march(World(root / "in", stack.enter_context(closing(open_books(root / "warehouse.duckdb")))))
             for name in FORMATS:
                 world.add("usage.jsonl", (folder / f"{name}.jsonl").read_bytes(), load_profile(name, None), name)
             world.read()
-            found[folder] = Samples(world)
-        yield found
+            return Samples(world)
+
+        yield read
 
 
 TIERS = {
@@ -109,9 +115,9 @@ TIERS = {
 
 
 @pytest.mark.parametrize("name", [name for name in FORMATS if load_profile(name, None).kind == "usage"])
-def test_a_service_tier_is_what_a_sample_says_and_never_guessed(samples: dict[Path, Samples], name: str) -> None:
+def test_a_service_tier_is_what_a_sample_says_and_never_guessed(samples: Callable[[Path], Samples], name: str) -> None:
     """The provider's `default` is the standard tier; a line that says nothing of it has none."""
-    assert samples[HERE].tiers(name) == TIERS.get(name, {})
+    assert samples(HERE).tiers(name) == TIERS.get(name, {})
 
 
 STATED: dict[str, tuple[list[str | int], Any, str]] = {
@@ -148,11 +154,11 @@ def test_each_format_says_its_tier_in_its_own_place(world: World) -> None:
     assert dict(firsts) == {name: tier for name, (_, _, tier) in STATED.items()}
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parent.name)
+@pytest.mark.parametrize("folder", FOLDERS)
 @pytest.mark.parametrize("name", FORMATS)
-def test_usage_samples_become_what_is_expected(samples: dict[Path, Samples], folder: Path, name: str) -> None:
+def test_usage_samples_become_what_is_expected(samples: Callable[[Path], Samples], folder: Path, name: str) -> None:
     """Disposition, reason and every given figure of each line; a line of several records has one disposition."""
-    records = samples[folder].records(name)
+    records = samples(folder).records(name)
     wanted = {row["line"]: row for row in expected(folder, name)}
     assert {record["line_no"] for record in records} == wanted.keys()
     for record in records:
@@ -203,7 +209,7 @@ def test_every_built_in_usage_format_has_a_sample() -> None:
     assert {path.stem for path in folder.glob("*.toml")} - set(FORMATS) == {"accounts", "credits", "tollbook"}
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parent.name)
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_account_and_credit_samples_become_what_is_expected(world: World, folder: Path) -> None:
     """Accounts with the app's balance, credits with type and tokens; the app's usage rows are ignored."""
     world.context = replace(world.context, billing_date=date(2026, 3, 15), start=date(2026, 3, 1), books_welcome=False)

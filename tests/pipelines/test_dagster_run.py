@@ -130,6 +130,7 @@ def test_failing_check_turns_red(tmp_path: Path) -> None:
         assert instance.get_materialized_partitions(TOKEN_ACCOUNTS) == {"2026-09-01"}
 
 
+@pytest.mark.slow
 def test_backfill_without_the_copy_brings_it_forward_itself(
     tmp_path: Path, dagster_instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:

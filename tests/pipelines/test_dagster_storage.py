@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import dagster as dg
+import pytest
 
 from pipelines.assets.tables import TABLES, TOKEN_USAGE
 from pipelines.dagster_run import books_instance, materialize_range
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 def test_a_batch_reads_like_single_events(tmp_path: Path) -> None:
     """The events of a real run, stored both ways: the same logs, partitions and asset records."""
     folder = small_books(tmp_path / "books")

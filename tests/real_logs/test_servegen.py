@@ -59,6 +59,7 @@ def _expected(trace: Path, where: str) -> tuple[dict[str, int], tuple[int, int],
     return dict(balances), (tokens_in, tokens_out), billed
 
 
+@pytest.mark.slow
 def test_sampled_requests_are_billed_as_recomputed(whole: support.Billed, trace: Path) -> None:
     """100,000 requests; every balance equals plain SQL over the Parquet file."""
     balances, tokens, billed = _expected(trace, SAMPLE)

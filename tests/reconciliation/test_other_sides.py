@@ -153,6 +153,7 @@ def test_calls_are_compared_with_the_providers_report(books: LedgerBooks) -> Non
     ]
 
 
+@pytest.mark.slow
 def test_later_report_of_a_day_replaces_the_earlier_one(books: LedgerBooks) -> None:
     """A day that was reported before it was over is reported again; delivered twice it counts once."""
     books.account()

@@ -213,6 +213,7 @@ def test_row_dated_before_what_it_names_is_held_back(books: LedgerBooks) -> None
     assert books.one("balance") == 500
 
 
+@pytest.mark.slow
 def test_correction_that_is_held_back_supports_no_other(books: LedgerBooks) -> None:
     """The one names nothing, so the other, which names the one, names nothing either."""
     books.credit("p", "purchase", 1000, 1)
@@ -353,6 +354,7 @@ def test_money_has_a_currency(books: LedgerBooks) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_lifetime_spend_is_in_one_currency(books: LedgerBooks) -> None:
     """An account that changes its currency shows what it spent in the new one; currencies are never added."""
     books.credit("d", "purchase", 10, 1, amount_cents=100, currency="usd")
@@ -365,6 +367,7 @@ def test_lifetime_spend_is_in_one_currency(books: LedgerBooks) -> None:
     assert books.one("currency, lifetime_spent_cents") == ("eur", 40)
 
 
+@pytest.mark.slow
 def test_settings_entered_late_for_a_past_date_leave_posted_calls_alone(books: LedgerBooks) -> None:
     """They price what comes from then on; what was posted stands until it is restated, and no check objects."""
     books.call("e1", 3, 100)

@@ -119,6 +119,7 @@ def test_graduated_tiers_go_on_across_postings_and_months(ruled: LedgerBooks) ->
     assert ruled.rows(places) == [(0, 80), (80, 40), (120, 50), (170, 10)]
 
 
+@pytest.mark.slow
 def test_later_version_of_a_tiered_call_keeps_its_place(ruled: LedgerBooks) -> None:
     """It is priced where the first one stood, and moves no other call."""
     ruled.version(1, 1, 90, model="g-1")

@@ -125,6 +125,7 @@ def test_lines_without_ids_stay_the_same_lines(make: Callable[[str], LedgerBooks
     assert conflicts == [("conflict", "conflict", "input_tokens")] * 2
 
 
+@pytest.mark.slow
 def test_a_credit_file_is_kept_as_far_as_it_was_read(make: Callable[[str], LedgerBooks]) -> None:
     """The objects of the journal hold the bytes that a posting took, and no more."""
     books = make("credits")
