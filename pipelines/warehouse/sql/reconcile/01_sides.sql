@@ -53,18 +53,22 @@ SELECT DISTINCT * EXCLUDE (movement_no, transaction_id, ledger_period, is_elsewh
 
 INSERT INTO rest_row SELECT DISTINCT transaction_id, NULL, NULL FROM torn;
 
-CREATE OR REPLACE TEMP TABLE rest_movement AS
+CREATE OR REPLACE TEMP VIEW lone_movement AS
 SELECT rowid AS movement_no, coalesce(other_source_id, charge_id) AS source_id,
     * EXCLUDE (other_source_id, transaction_id, ledger_period, is_elsewhere, is_tagged)
 FROM movement WHERE transaction_id IS NULL;
 
-CREATE OR REPLACE TEMP TABLE rest_money AS
+CREATE OR REPLACE TEMP TABLE rest_movement AS FROM lone_movement;
+
+CREATE OR REPLACE TEMP VIEW money_row AS
 SELECT * EXCLUDE (metadata, ids), ids[1] AS credit_id, ids[2] AS package_id, ids[3] AS charge_id,
     money_role(transaction_type, amount) AS role
 FROM (
     SELECT *, json_extract_string(metadata, ['$.credit_id', '$.package_id', '$.stripe_charge_id']) AS ids
     FROM recon.ledger SEMI JOIN rest_row USING (transaction_id)
 );
+
+CREATE OR REPLACE TEMP TABLE rest_money AS FROM money_row;
 
 -- Which accounts a customer of Stripe has belonged to.
 CREATE OR REPLACE TEMP TABLE owner AS

@@ -48,25 +48,21 @@ WHERE item.stripe_account = getvariable('own_account') AND item.livemode = getva
 CREATE OR REPLACE TEMP TABLE near_session AS
 SELECT session.checkout_session_id, session.payment_intent_id, session.invoice_id
 FROM own_sessions AS session
-WHERE session.checkout_session_id IN (
-    SELECT unnest([payment_intent_id, credit_id]) FROM rest_money WHERE role = 'credit');
+WHERE session.checkout_session_id IN (SELECT unnest([payment_intent_id, credit_id]) FROM rest_money);
 
 -- Rows, of the rest or not, that a row of the rest corrects.
 CREATE OR REPLACE TEMP TABLE corrected AS
-SELECT transaction_id, money_role(transaction_type, amount) AS role, payment_intent_id,
-    json_extract_string(metadata, '$.stripe_charge_id') AS charge_id
-FROM (
-    SELECT * FROM recon.ledger
-    SEMI JOIN (SELECT corrects_transaction_id FROM rest_money WHERE corrects_transaction_id IS NOT NULL) AS named
-        ON named.corrects_transaction_id = ledger.transaction_id
-    WHERE amount <> 0
-);
+SELECT transaction_id, payment_intent_id
+FROM recon.ledger
+SEMI JOIN (SELECT corrects_transaction_id FROM rest_money WHERE corrects_transaction_id IS NOT NULL) AS named
+    ON named.corrects_transaction_id = ledger.transaction_id
+WHERE amount <> 0;
 
 CREATE OR REPLACE TEMP TABLE near AS
 SELECT DISTINCT hash(id) AS id_hash
 FROM (
     SELECT unnest([payment_intent_id, charge_id, credit_id]) AS id FROM rest_money
-    UNION ALL SELECT unnest([payment_intent_id, charge_id]) FROM corrected
+    UNION ALL SELECT payment_intent_id FROM corrected
     UNION ALL SELECT unnest([payment_intent_id, invoice_id]) FROM near_session
     UNION ALL SELECT payment_key FROM rest_movement
 )
@@ -87,6 +83,17 @@ SELECT charge_id, payment_key, payment_intent_id, invoice_id, status, amount, am
 FROM own_charges SEMI JOIN led_to USING (payment_key) WHERE charge_id NOT IN (SELECT charge_id FROM near_charge);
 
 INSERT INTO near SELECT hash(payment_key) FROM led_to;
+
+-- Refunds and disputes by their payment, which not each of them names itself.
+CREATE OR REPLACE TEMP VIEW near_refund AS
+SELECT refund.*, coalesce(refund.payment_intent_id, charge.payment_key, refund.charge_id) AS payment_key
+FROM own_refunds AS refund
+LEFT JOIN near_charge AS charge ON charge.charge_id = CASE WHEN refund.payment_intent_id IS NULL THEN refund.charge_id END;
+
+CREATE OR REPLACE TEMP VIEW near_dispute AS
+SELECT dispute.*, coalesce(dispute.payment_intent_id, charge.payment_key, dispute.charge_id) AS payment_key
+FROM own_disputes AS dispute
+LEFT JOIN near_charge AS charge ON charge.charge_id = CASE WHEN dispute.payment_intent_id IS NULL THEN dispute.charge_id END;
 
 CREATE OR REPLACE TEMP TABLE near_intent AS
 SELECT payment_intent_id, customer_id, status, last_error_code FROM own_intents

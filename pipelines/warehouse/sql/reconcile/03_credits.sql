@@ -1,54 +1,89 @@
--- Purchases of the rest find their payment by the rules in their order; a row that names an id is never matched by looks.
+-- Rows of the rest find their payment by the rules in their order; a row that names an id is never matched by looks.
 CREATE OR REPLACE TEMP TABLE rest_credit AS
-SELECT transaction_id, account_id, amount, currency, occurred_at, payment_intent_id, charge_id, credit_id,
+SELECT transaction_id, account_id, amount, currency, occurred_at, credit_id,
     payment_intent_id IS NULL AND charge_id IS NULL AS is_unnamed
 FROM rest_money WHERE role = 'credit';
 
-CREATE OR REPLACE TEMP TABLE found_credit AS
+-- By what a row names: its payment, a charge, a checkout session or an invoice.
+CREATE OR REPLACE TEMP TABLE named AS
 WITH stated AS (
     -- Apps keep whichever id they have at hand in the columns that they have.
-    SELECT transaction_id, unnest([payment_intent_id, credit_id]) AS reference FROM rest_credit
+    SELECT transaction_id, unnest([payment_intent_id, credit_id]) AS reference FROM rest_money
 ), found AS (
-    SELECT credit.transaction_id, intent.payment_intent_id AS payment_key, 1 AS rule
-    FROM rest_credit AS credit JOIN near_intent AS intent USING (payment_intent_id)
+    SELECT row.transaction_id, intent.payment_intent_id AS payment_key, 1 AS rule
+    FROM rest_money AS row JOIN near_intent AS intent USING (payment_intent_id)
     UNION ALL
-    SELECT credit.transaction_id, charge.payment_key, 1
-    FROM rest_credit AS credit JOIN near_charge AS charge USING (payment_intent_id)
+    SELECT row.transaction_id, charge.payment_key, 1
+    FROM rest_money AS row JOIN near_charge AS charge USING (payment_intent_id)
     UNION ALL
-    SELECT credit.transaction_id, charge.payment_key, 2
-    FROM rest_credit AS credit
-    JOIN near_charge AS charge ON charge.charge_id = credit.charge_id
+    SELECT row.transaction_id, charge.payment_key, 2
+    FROM rest_money AS row JOIN near_charge AS charge USING (charge_id)
     UNION ALL
-    SELECT credit.transaction_id, charge.payment_key, 2
-    FROM rest_credit AS credit
-    JOIN near_charge AS charge ON charge.charge_id = credit.payment_intent_id
+    SELECT row.transaction_id, charge.payment_key, 2
+    FROM rest_money AS row JOIN near_charge AS charge ON charge.charge_id = row.payment_intent_id
     UNION ALL
-    SELECT credit.transaction_id, coalesce(session.payment_intent_id, charge.payment_key), 3
-    FROM stated AS credit
-    JOIN near_session AS session ON session.checkout_session_id = credit.reference
+    SELECT stated.transaction_id, coalesce(session.payment_intent_id, charge.payment_key), 3
+    FROM stated
+    JOIN near_session AS session ON session.checkout_session_id = stated.reference
     LEFT JOIN near_charge AS charge ON charge.invoice_id = session.invoice_id
     WHERE coalesce(session.payment_intent_id, charge.payment_key) IS NOT NULL
     UNION ALL
-    SELECT credit.transaction_id, charge.payment_key, 3
-    FROM stated AS credit JOIN near_charge AS charge ON charge.invoice_id = credit.reference
-    UNION ALL
-    SELECT credit.transaction_id, intent.payment_intent_id, 4
-    FROM (
-        SELECT transaction_id, unnest([credit_id, transaction_id::VARCHAR]) AS reference FROM rest_credit WHERE is_unnamed
-    ) AS credit
-    JOIN (
-        SELECT payment_intent_id, unnest(json_extract_string(metadata,
-            ['$.token_transaction_id', '$.credit_id', '$.idempotency_key'])) AS reference
-        FROM own_intents
-        -- As text first, which is the cheaper look.
-        WHERE regexp_matches(metadata::VARCHAR, 'token_transaction_id|credit_id|idempotency_key')
-    ) AS intent USING (reference)
+    SELECT stated.transaction_id, charge.payment_key, 3
+    FROM stated JOIN near_charge AS charge ON charge.invoice_id = stated.reference
 ), first_rule AS (
     SELECT transaction_id, payment_key, rule FROM found
     QUALIFY rule = min(rule) OVER (PARTITION BY transaction_id)
 )
 SELECT transaction_id, min(payment_key) AS payment_key, any_value(rule) AS rule
 FROM first_rule GROUP BY transaction_id HAVING count(DISTINCT payment_key) = 1;
+
+CREATE OR REPLACE TEMP TABLE found_credit AS
+SELECT transaction_id, payment_key, rule FROM named SEMI JOIN rest_credit USING (transaction_id)
+UNION ALL
+SELECT credit.transaction_id, min(intent.payment_intent_id), 4
+FROM (
+    SELECT transaction_id, unnest([credit_id, transaction_id::VARCHAR]) AS reference
+    FROM rest_credit ANTI JOIN named USING (transaction_id) WHERE is_unnamed
+) AS credit
+JOIN (
+    SELECT payment_intent_id, unnest(json_extract_string(metadata,
+        ['$.token_transaction_id', '$.credit_id', '$.idempotency_key'])) AS reference
+    FROM own_intents
+    -- As text first, which is the cheaper look.
+    WHERE regexp_matches(metadata::VARCHAR, 'token_transaction_id|credit_id|idempotency_key')
+) AS intent USING (reference)
+GROUP BY credit.transaction_id HAVING count(DISTINCT intent.payment_intent_id) = 1;
+
+-- A pair is no ordinary case after all where another row found its payment: by another id than the pair, or without a
+-- purchase to correct.
+CREATE OR REPLACE TEMP TABLE shared AS
+SELECT rowid AS movement_no, transaction_id, payment_key
+FROM movement
+WHERE transaction_id IS NOT NULL AND hash(payment_key) IN (
+    SELECT hash(payment_key) FROM found_credit
+    UNION ALL
+    SELECT hash(payment_key) FROM named JOIN rest_money AS row USING (transaction_id)
+    WHERE row.role = 'adjustment' AND coalesce(row.corrects_transaction_id NOT IN (SELECT transaction_id FROM corrected), true));
+
+UPDATE movement SET transaction_id = NULL WHERE rowid IN (SELECT movement_no FROM shared);
+
+INSERT INTO rest_movement SELECT * FROM lone_movement SEMI JOIN shared USING (movement_no);
+
+DELETE FROM rest_row;
+
+INSERT INTO rest_row SELECT transaction_id, NULL, NULL FROM shared;
+
+INSERT INTO rest_money FROM money_row;
+
+INSERT INTO rest_credit
+SELECT transaction_id, account_id, amount, currency, occurred_at, credit_id, false FROM rest_money SEMI JOIN shared USING (transaction_id);
+
+INSERT INTO found_credit SELECT transaction_id, payment_key, 1 FROM shared;
+
+INSERT INTO near_intent
+SELECT payment_intent_id, customer_id, status, last_error_code
+FROM own_intents SEMI JOIN shared ON shared.payment_key = own_intents.payment_intent_id
+WHERE payment_intent_id NOT IN (SELECT payment_intent_id FROM near_intent);
 
 -- By looks: the same account, currency and amount at about the same time; only if neither side has another choice.
 CREATE OR REPLACE TEMP TABLE alike AS

@@ -3,10 +3,13 @@ CREATE OR REPLACE TEMP TABLE payment_of AS
 -- The payment that a row of the rest belongs to, by its own id or by the row that it names.
 SELECT row.role, row.transaction_id, row.amount, row.currency, row.occurred_at, row.refund_id,
     base.transaction_id AS base_id,
-    coalesce(row.payment_intent_id, charge.payment_key, base.payment_intent_id) AS payment_key
+    coalesce(named.payment_key, row.payment_intent_id, bought.payment_key, base_named.payment_key, base.payment_intent_id)
+        AS payment_key
 FROM rest_money AS row
+LEFT JOIN named USING (transaction_id)
 LEFT JOIN corrected AS base ON base.transaction_id = row.corrects_transaction_id
-LEFT JOIN near_charge AS charge ON charge.charge_id = coalesce(row.charge_id, base.charge_id)
+LEFT JOIN found_credit AS bought ON bought.transaction_id = base.transaction_id
+LEFT JOIN named AS base_named ON base_named.transaction_id = base.transaction_id
 WHERE row.role <> 'credit';
 
 CREATE OR REPLACE TEMP TABLE grouped_money (transaction_id UUID, group_key VARCHAR, kind VARCHAR, rule INTEGER);
@@ -28,12 +31,11 @@ WITH nameless AS (
         row_number() OVER (PARTITION BY payment_key, amount, currency ORDER BY occurred_at, transaction_id) AS place
     FROM payment_of WHERE role = 'refund' AND refund_id IS NULL AND payment_key IS NOT NULL
 ), unnamed AS (
-    SELECT refund.refund_id, coalesce(refund.payment_intent_id, refund.charge_id) AS payment_key, refund.amount, refund.currency,
-        row_number() OVER (PARTITION BY coalesce(refund.payment_intent_id, refund.charge_id), refund.amount, refund.currency
-            ORDER BY refund.created, refund.refund_id) AS place
-    FROM own_refunds AS refund
-    WHERE refund.refund_id NOT IN (SELECT group_key FROM grouped_money WHERE kind = 'refund')
-      AND coalesce(refund.payment_intent_id, refund.charge_id) IN (SELECT payment_key FROM nameless)
+    SELECT refund_id, payment_key, amount, currency,
+        row_number() OVER (PARTITION BY payment_key, amount, currency ORDER BY created, refund_id) AS place
+    FROM near_refund
+    WHERE refund_id NOT IN (SELECT group_key FROM grouped_money WHERE kind = 'refund')
+      AND payment_key IN (SELECT payment_key FROM nameless)
 )
 SELECT transaction_id, refund_id, 'refund', 5 FROM nameless JOIN unnamed USING (payment_key, amount, currency, place);
 
@@ -44,11 +46,8 @@ WITH taken AS (
     FROM payment_of WHERE role = 'chargeback' AND payment_key IS NOT NULL
 ), opened AS (
     SELECT dispute_id, payment_key, row_number() OVER (PARTITION BY payment_key ORDER BY created, dispute_id) AS place
-    FROM (
-        SELECT *, coalesce(payment_intent_id, charge_id) AS payment_key FROM own_disputes
-        WHERE len(balance_transaction_ids) > 0 OR status NOT LIKE 'warning%'
-    )
-    WHERE payment_key IN (SELECT payment_key FROM taken)
+    FROM near_dispute
+    WHERE (len(balance_transaction_ids) > 0 OR status NOT LIKE 'warning%') AND payment_key IN (SELECT payment_key FROM taken)
 )
 SELECT transaction_id, coalesce(dispute_id, failed.payment_key), CASE WHEN dispute_id IS NULL THEN 'payment' ELSE 'dispute' END, 1
 FROM taken
@@ -56,7 +55,13 @@ LEFT JOIN opened USING (payment_key, place)
 LEFT JOIN (SELECT DISTINCT payment_key FROM rest_movement WHERE kind = 'charge_failure') AS failed USING (payment_key)
 WHERE coalesce(dispute_id, failed.payment_key) IS NOT NULL;
 
--- What names a row goes where that row went; twice, for a correction of a reversal.
+-- A correction that names no row belongs to the payment that it names.
+INSERT INTO grouped_money
+SELECT row.transaction_id, named.payment_key, 'payment', named.rule
+FROM payment_of AS row JOIN named USING (transaction_id)
+WHERE row.role = 'adjustment' AND row.base_id IS NULL;
+
+-- What names a row goes where that row went.
 INSERT INTO grouped_money
 SELECT row.transaction_id, base.group_key, base.kind, base.rule
 FROM payment_of AS row JOIN grouped_money AS base ON base.transaction_id = row.base_id
@@ -70,27 +75,43 @@ WITH given AS (
     FROM payment_of
     WHERE role = 'chargeback_reversal' AND payment_key IS NOT NULL AND transaction_id NOT IN (SELECT transaction_id FROM grouped_money)
 ), opened AS (
-    SELECT dispute_id, coalesce(payment_intent_id, charge_id) AS payment_key,
-        row_number() OVER (PARTITION BY coalesce(payment_intent_id, charge_id) ORDER BY created, dispute_id) AS place
-    FROM own_disputes WHERE coalesce(payment_intent_id, charge_id) IN (SELECT payment_key FROM given)
+    SELECT dispute_id, payment_key, row_number() OVER (PARTITION BY payment_key ORDER BY created, dispute_id) AS place
+    FROM near_dispute WHERE payment_key IN (SELECT payment_key FROM given)
 )
 SELECT transaction_id, dispute_id, 'dispute', 1 FROM given JOIN opened USING (payment_key, place);
 
+-- However long the chain is, of corrections of a correction: up to the first row that has a place.
 INSERT INTO grouped_money
-SELECT row.transaction_id, base.group_key, base.kind, base.rule
-FROM payment_of AS row JOIN grouped_money AS base ON base.transaction_id = row.base_id
-WHERE row.transaction_id NOT IN (SELECT transaction_id FROM grouped_money);
+WITH RECURSIVE above AS (
+    SELECT transaction_id, base_id FROM payment_of
+    WHERE base_id IS NOT NULL AND transaction_id NOT IN (SELECT transaction_id FROM grouped_money)
+    UNION
+    SELECT above.transaction_id, row.base_id
+    FROM above JOIN payment_of AS row ON row.transaction_id = above.base_id
+    WHERE row.base_id IS NOT NULL AND above.base_id NOT IN (SELECT transaction_id FROM grouped_money)
+)
+SELECT above.transaction_id, base.group_key, base.kind, base.rule
+FROM above JOIN grouped_money AS base ON base.transaction_id = above.base_id;
 
 -- What has nothing at Stripe stands alone, with all that names it: a row and its reversal come to nothing together.
 INSERT INTO grouped_money
-SELECT row.transaction_id, first.transaction_id::VARCHAR,
+WITH RECURSIVE lonely AS (
+    SELECT transaction_id, base_id, role FROM payment_of WHERE transaction_id NOT IN (SELECT transaction_id FROM grouped_money)
+), above AS (
+    SELECT transaction_id, transaction_id AS first_id FROM lonely
+    WHERE base_id IS NULL OR base_id NOT IN (SELECT transaction_id FROM lonely)
+    UNION
+    SELECT lonely.transaction_id, above.first_id FROM above JOIN lonely ON lonely.base_id = above.transaction_id
+)
+SELECT above.transaction_id, first.transaction_id::VARCHAR,
     CASE WHEN first.role IN ('refund', 'refund_reversal') THEN 'refund'
         WHEN first.role IN ('chargeback', 'chargeback_reversal') THEN 'dispute' ELSE 'payment' END, NULL
-FROM payment_of AS row
-LEFT JOIN payment_of AS named ON named.transaction_id = row.base_id
-LEFT JOIN payment_of AS named_by_that ON named_by_that.transaction_id = named.base_id
-JOIN payment_of AS first ON first.transaction_id = coalesce(named_by_that.transaction_id, named.transaction_id, row.transaction_id)
-WHERE row.transaction_id NOT IN (SELECT transaction_id FROM grouped_money);
+FROM above JOIN lonely AS first ON first.transaction_id = above.first_id;
+
+-- Rows of one instant that name each other in a ring have no first: each stands by itself.
+INSERT INTO grouped_money
+SELECT transaction_id, transaction_id::VARCHAR, 'payment', NULL FROM payment_of
+WHERE transaction_id NOT IN (SELECT transaction_id FROM grouped_money);
 
 -- Payments that no ledger row knows: what came back of them belongs to them, so that only the net is missing.
 CREATE OR REPLACE TEMP TABLE uncredited AS

@@ -16,7 +16,8 @@ FROM (
         AND (price.effective_to IS NULL OR row.occurred_at < price.effective_to)
 ) AS row
 ANTI JOIN price ON price.currency = row.currency AND price.price = row.list_price
-    AND price.token_amount = row.token_amount AND (row.package_id IS NULL OR price.package_id = row.package_id)
+    AND price.token_amount = row.token_amount
+    AND (price.is_plain OR row.package_id IS NULL OR price.package_id = row.package_id)
     AND (price.effective_from IS NULL OR row.occurred_at >= price.effective_from)
     AND (price.effective_to IS NULL OR row.occurred_at < price.effective_to);
 
@@ -62,7 +63,7 @@ WITH credited AS (
             AND price.price IN (credited.list_price, credited.amount)) AS known,
         count(*) FILTER (price.price IN (credited.list_price, credited.amount)
             AND price.token_amount = credited.token_amount
-            AND (credited.package_id IS NULL OR price.package_id = credited.package_id)) AS fitting,
+            AND (price.is_plain OR credited.package_id IS NULL OR price.package_id = credited.package_id)) AS fitting,
         min(price.token_amount) FILTER (price.package_id = credited.package_id
             OR price.price IN (credited.list_price, credited.amount)) AS expected
     FROM credited
@@ -159,12 +160,12 @@ WHERE refunded > captured OR (refunded > 0 AND disputed > 0 AND refunded + dispu
 
 INSERT INTO finding BY NAME
 WITH back AS (
-    SELECT coalesce(refund.payment_intent_id, refund.charge_id) AS payment_key, -sum(row.amount) AS refunded,
+    SELECT refund.payment_key, -sum(row.amount) AS refunded,
         max(row.occurred_at) AS seen_at, any_value(row.account_id) AS account_id
     FROM grouped_money AS placed
     JOIN rest_money AS row USING (transaction_id)
     JOIN judged ON judged.group_key = placed.group_key AND judged.code IS NULL AND judged.kind = 'refund'
-    JOIN own_refunds AS refund ON refund.refund_id = placed.group_key
+    JOIN near_refund AS refund ON refund.refund_id = placed.group_key
     GROUP BY ALL
 ), bought AS (
     SELECT payment_key, sum(amount) AS bought, any_value(currency) AS currency FROM (

@@ -7,9 +7,10 @@ LEFT JOIN own_charges AS charge ON charge.charge_id = bt.source_id
 LEFT JOIN own_refunds AS refund ON refund.refund_id = bt.source_id
 GROUP BY ALL;
 
+-- Charges of theirs; one without a transaction yet has received nothing, so nothing of it was given back either.
 CREATE OR REPLACE TEMP TABLE partly_captured AS
 SELECT charge_id, currency, bt_currency FROM movement
-WHERE kind = 'charge' AND charge_id IN (SELECT charge_id FROM uncaptured);
+WHERE kind = 'charge' AND bt_amount IS NOT NULL AND charge_id IN (SELECT charge_id FROM uncaptured);
 
 INSERT INTO finding BY NAME
 SELECT 'charge_bt_mismatch' AS code, movement.movement_id AS subject, 'break' AS state, period, currency,

@@ -26,11 +26,24 @@ WITH terms AS NOT MATERIALIZED (
         'dispute', 'dispute_reversal'
     FROM stripe.disputes AS dispute, terms
     WHERE dispute.stripe_account = terms.stripe_account AND dispute.livemode = terms.livemode
+), named AS NOT MATERIALIZED (
+    -- Whatever a row of the ledger may call its payment by.
+    SELECT unnest([ledger.payment_intent_id, json_extract_string(ledger.metadata, '$.stripe_charge_id'),
+        json_extract_string(ledger.metadata, '$.credit_id')]) AS name
+    FROM recon.ledger AS ledger, terms WHERE terms.is_scoped
+), chosen_session AS NOT MATERIALIZED (
+    SELECT session.payment_intent_id, session.invoice_id
+    FROM stripe.checkout_sessions AS session, terms
+    WHERE terms.is_scoped AND session.stripe_account = terms.stripe_account AND session.livemode = terms.livemode
+      AND (list_has_any(terms.scope_prices, session.price_ids) OR list_has_any(terms.scope_products, session.product_ids)
+        OR list_contains(terms.scope_customers, session.customer_id) OR session.checkout_session_id IN (SELECT name FROM named))
 ), sold AS (
     -- Payments of token sales, where a scope says which are; what the ledger names is one of them in any case.
     SELECT charge.payment_key
     FROM charges AS charge, terms
     WHERE terms.is_scoped AND (list_contains(terms.scope_customers, charge.customer_id)
+        OR charge.charge_id IN (SELECT name FROM named)
+        OR charge.invoice_id IN (SELECT name FROM named UNION ALL SELECT invoice_id FROM chosen_session)
         OR CASE WHEN terms.scope_metadata_key IS NOT NULL
             THEN json_extract_string(charge.metadata, '$."' || terms.scope_metadata_key || '"')
                 = coalesce(terms.scope_metadata_value, json_extract_string(charge.metadata, '$."' || terms.scope_metadata_key || '"'))
@@ -48,14 +61,9 @@ WITH terms AS NOT MATERIALIZED (
         OR list_contains(terms.scope_prices, json_extract_string(intent.metadata, '$.price_id'))
         OR list_contains(terms.scope_products, json_extract_string(intent.metadata, '$.product_id')))
     UNION ALL
-    SELECT coalesce(session.payment_intent_id, session.invoice_id)
-    FROM stripe.checkout_sessions AS session, terms
-    WHERE terms.is_scoped AND session.stripe_account = terms.stripe_account AND session.livemode = terms.livemode
-      AND (list_has_any(terms.scope_prices, session.price_ids) OR list_has_any(terms.scope_products, session.product_ids)
-        OR list_contains(terms.scope_customers, session.customer_id))
+    SELECT payment_intent_id FROM chosen_session
     UNION ALL
-    SELECT unnest([ledger.payment_intent_id, json_extract_string(ledger.metadata, '$.stripe_charge_id')])
-    FROM recon.ledger AS ledger, terms WHERE terms.is_scoped
+    SELECT name FROM named
 ), moved AS (
     SELECT
         coalesce(bt.balance_transaction_id, 'none:' || charge.charge_id) AS movement_id,
