@@ -56,6 +56,7 @@ def test_a_disk_that_fills_up_at_every_step(worker: Worker, begun: Stage, tmp_pa
     assert whole_defects(folder, begun, answer) == []
 
 
+@pytest.mark.slow
 def test_new_books_get_a_little_more_room_each_time(worker: Worker, new: Stage, tmp_path: Path) -> None:
     """Refused in clear words until there is room, and then the same books; also when not even a file can be made."""
     folder = new.copy(tmp_path / "books")

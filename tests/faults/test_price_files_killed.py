@@ -63,9 +63,8 @@ def kills(trace: list[str]) -> list[tuple[str, int, str]]:
     return [*found, (trace[-1], seen[trace[-1]], "after")]
 
 
-@pytest.mark.parametrize(
-    "name", [next(iter(COMMANDS)), *(pytest.param(name, marks=pytest.mark.slow) for name in list(COMMANDS)[1:])]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMMANDS)
 def test_a_killed_change_of_prices_converges_and_says_what_happened(worker: Worker, tmp_path: Path, name: str) -> None:
     """Wherever it stopped: the file as announced, one entry that names it, no file left beside it."""
     file, words = COMMANDS[name]

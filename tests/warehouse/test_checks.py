@@ -484,7 +484,11 @@ def _delta(connection: duckdb.DuckDBPyConnection, name: str) -> int:
     ("name", "statement"),
     [
         ("account_balance", "UPDATE books.token_accounts SET balance = balance + 1 WHERE account_id = 'ada'"),
-        ("account_balance", "UPDATE books.account_heads SET balance = balance + 1 WHERE account_id = 'ada'"),
+        pytest.param(
+            "account_balance",
+            "UPDATE books.account_heads SET balance = balance + 1 WHERE account_id = 'ada'",
+            marks=pytest.mark.slow,
+        ),
         ("lots", "UPDATE finance.credit_lots SET token_amount = token_amount + 1 WHERE transaction_type = 'purchase'"),
     ],
 )

@@ -94,6 +94,7 @@ def test_every_table_is_published_one_way_or_the_other(books: billing.OpenBooks)
     assert not set(GROWING) & set(WHOLE)
 
 
+@pytest.mark.slow
 def test_a_standby_that_is_of_no_use_is_replaced(books: billing.OpenBooks) -> None:
     """Not a database, one of other things, an empty file, or none: a fresh copy is made."""
     live = _bill_and_publish(books)
