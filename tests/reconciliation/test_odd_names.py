@@ -66,6 +66,34 @@ def test_second_credit_by_another_name_is_a_duplicate(open_world: OpenWorld) -> 
     assert groups == dict.fromkeys(sales, 2)
 
 
+def test_row_that_names_two_payments_is_ambiguous(open_world: OpenWorld) -> None:
+    """A charge in one column, another in the other: both are listed, none is chosen."""
+    world = World(11)
+    paid, other = (world.sale(currency="usd", credited=False) for _ in range(2))
+    names = {"stripe_payment_intent_id": paid.charge["charge_id"], "stripe_charge_id": other.charge["charge_id"]}
+    row = _again(world, paid, **names)
+    with open_world(world) as (connection, terms):
+        assert run(connection, terms).residual_lines == 0
+        subjects = sorted([row["transaction_id"], paid.payment, other.payment])
+        assert findings(connection) == [("ambiguous_match", subject) for subject in subjects]
+        listed = connection.execute("SELECT payment_key FROM recon.candidates ORDER BY ALL").fetchall()
+        assert listed == [(paid.payment,), (other.payment,)]
+
+
+def test_invoice_leads_to_the_try_that_went_through(open_world: OpenWorld) -> None:
+    """Charges without a PaymentIntent, the first of them declined: the invoice of both is that of the paid one."""
+    world = World(12)
+    sale = world.sale(currency="usd", credited=False)
+    world.charge(sale.intent, sale.intent["created"], status="failed", paid=False, captured=False, amount_captured=0)
+    for charge in world.rows["charges"]:
+        charge |= {"payment_intent_id": None, "invoice_id": "in_1"}
+    world.rows["payment_intents"].clear()
+    _again(world, sale, stripe_payment_intent_id="in_1")
+    codes, groups = _found(open_world, world)
+    assert codes == {}
+    assert groups == {sale.charge["charge_id"]: 1}
+
+
 def test_money_back_is_found_by_any_name(open_world: OpenWorld) -> None:
     """Refunds and disputes whose objects name the payment by halves, and rows that name it in odd ways."""
     world = World(2)

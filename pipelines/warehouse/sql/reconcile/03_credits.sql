@@ -5,37 +5,39 @@ SELECT transaction_id, account_id, amount, currency, occurred_at, credit_id,
 FROM rest_money WHERE role = 'credit';
 
 -- By what a row names: its payment, a charge, a checkout session or an invoice.
-CREATE OR REPLACE TEMP TABLE named AS
+CREATE OR REPLACE TEMP TABLE stated_payment AS
 WITH stated AS (
     -- Apps keep whichever id they have at hand in the columns that they have.
     SELECT transaction_id, unnest([payment_intent_id, credit_id]) AS reference FROM rest_money
 ), found AS (
-    SELECT row.transaction_id, intent.payment_intent_id AS payment_key, 1 AS rule
+    SELECT row.transaction_id, intent.payment_intent_id AS payment_key, 1 AS rule, false AS has_failed
     FROM rest_money AS row JOIN near_intent AS intent USING (payment_intent_id)
     UNION ALL
-    SELECT row.transaction_id, charge.payment_key, 1
+    SELECT row.transaction_id, charge.payment_key, 1, false
     FROM rest_money AS row JOIN near_charge AS charge USING (payment_intent_id)
     UNION ALL
-    SELECT row.transaction_id, charge.payment_key, 2
+    SELECT row.transaction_id, charge.payment_key, 2, false
     FROM rest_money AS row JOIN near_charge AS charge USING (charge_id)
     UNION ALL
-    SELECT row.transaction_id, charge.payment_key, 2
+    SELECT row.transaction_id, charge.payment_key, 2, false
     FROM rest_money AS row JOIN near_charge AS charge ON charge.charge_id = row.payment_intent_id
     UNION ALL
-    SELECT stated.transaction_id, coalesce(session.payment_intent_id, charge.payment_key), 3
+    SELECT stated.transaction_id, coalesce(session.payment_intent_id, charge.payment_key), 3,
+        session.payment_intent_id IS NULL AND charge.status = 'failed'
     FROM stated
     JOIN near_session AS session ON session.checkout_session_id = stated.reference
     LEFT JOIN near_charge AS charge ON charge.invoice_id = session.invoice_id
     WHERE coalesce(session.payment_intent_id, charge.payment_key) IS NOT NULL
     UNION ALL
-    SELECT stated.transaction_id, charge.payment_key, 3
+    SELECT stated.transaction_id, charge.payment_key, 3, charge.status = 'failed'
     FROM stated JOIN near_charge AS charge ON charge.invoice_id = stated.reference
-), first_rule AS (
-    SELECT transaction_id, payment_key, rule FROM found
-    QUALIFY rule = min(rule) OVER (PARTITION BY transaction_id)
 )
-SELECT transaction_id, min(payment_key) AS payment_key, any_value(rule) AS rule
-FROM first_rule GROUP BY transaction_id HAVING count(DISTINCT payment_key) = 1;
+-- The first rule that leads anywhere; an invoice that was tried several times leads to the try that went through.
+SELECT DISTINCT transaction_id, payment_key, rule FROM found
+QUALIFY (rule, has_failed) = min((rule, has_failed)) OVER (PARTITION BY transaction_id);
+
+CREATE OR REPLACE TEMP TABLE named AS
+FROM stated_payment QUALIFY count(*) OVER (PARTITION BY transaction_id) = 1;
 
 CREATE OR REPLACE TEMP TABLE found_credit AS
 SELECT transaction_id, payment_key, rule FROM named SEMI JOIN rest_credit USING (transaction_id)
@@ -43,7 +45,7 @@ UNION ALL
 SELECT credit.transaction_id, min(intent.payment_intent_id), 4
 FROM (
     SELECT transaction_id, unnest([credit_id, transaction_id::VARCHAR]) AS reference
-    FROM rest_credit ANTI JOIN named USING (transaction_id) WHERE is_unnamed
+    FROM rest_credit ANTI JOIN stated_payment USING (transaction_id) WHERE is_unnamed
 ) AS credit
 JOIN (
     SELECT payment_intent_id, unnest(json_extract_string(metadata,
@@ -88,7 +90,10 @@ WHERE payment_intent_id NOT IN (SELECT payment_intent_id FROM near_intent);
 -- By looks: the same account, currency and amount at about the same time; only if neither side has another choice.
 CREATE OR REPLACE TEMP TABLE alike AS
 SELECT DISTINCT credit.transaction_id, movement.payment_key
-FROM (SELECT * FROM rest_credit ANTI JOIN found_credit USING (transaction_id) WHERE is_unnamed) AS credit
+FROM (
+    SELECT * FROM rest_credit ANTI JOIN found_credit USING (transaction_id) ANTI JOIN stated_payment USING (transaction_id)
+    WHERE is_unnamed
+) AS credit
 JOIN (
     SELECT * FROM rest_movement
     WHERE kind = 'charge' AND payment_key NOT IN (SELECT payment_key FROM found_credit)
@@ -106,7 +111,12 @@ QUALIFY count(*) OVER (PARTITION BY transaction_id) > 1 OR count(*) OVER (PARTIT
 DELETE FROM recon.candidates;
 
 INSERT INTO recon.candidates
-SELECT DISTINCT transaction_id, payment_key FROM alike SEMI JOIN unlike USING (transaction_id, payment_key) ORDER BY ALL;
+SELECT DISTINCT transaction_id, payment_key FROM alike SEMI JOIN unlike USING (transaction_id, payment_key)
+UNION
+-- What names two payments names none.
+SELECT transaction_id, payment_key
+FROM stated_payment SEMI JOIN rest_credit USING (transaction_id) ANTI JOIN named USING (transaction_id)
+ORDER BY ALL;
 
 INSERT INTO found_credit
 SELECT transaction_id, payment_key, 5 FROM alike ANTI JOIN unlike USING (transaction_id, payment_key);
