@@ -3,7 +3,7 @@
 
 An expiry row of the app is refused as an unknown type: the books expire lots themselves. A usage row is ignored: it is
 the other side of a reconciliation. `currency` stays NULL where the record has none (the posting takes the account's);
-`settled_by` is stripe where a PaymentIntent is named, else other; `effective_at` is `occurred_at` unless given.
+`settled_by` is stripe and `effective_at` is `occurred_at` unless given.
 """
 
 from __future__ import annotations
@@ -49,8 +49,7 @@ def classified_sql(shape: Shape) -> str:
     typed = classify_small.typed_sql(shape, COLUMNS, "occurred_at")
     defaults = (
         "SELECT *, lower(currency) AS own_currency, coalesce(effective_at, occurred_at) AS "
-        "own_effective, coalesce(settled_by, "
-        f"CASE WHEN stripe_payment_intent_id IS NOT NULL THEN 'stripe' ELSE 'other' END) AS own_settled FROM ({typed})"
+        f"own_effective, coalesce(settled_by, 'stripe') AS own_settled FROM ({typed})"
     )
     judged = f"SELECT *, {_reason(shape)} AS reason FROM ({defaults})"
     ignored = ", ".join(f"'{reason}'" for reason in IGNORED)

@@ -150,6 +150,23 @@ def _dispute_won(story: Story) -> None:
     do.close_dispute(story.world, dispute, "won", at=second(4, 10))
 
 
+def _twice_by_charge(story: Story) -> None:
+    paid = story.pay()
+    story.credit(paid.payment_intent)
+    story.credit(None, stripe_charge_id=paid.charge)
+
+
+def _dearer_by_charge(story: Story) -> None:
+    story.credit(None, amount_cents=1_700, stripe_charge_id=story.pay().charge)
+
+
+def _nameless_refunded(story: Story) -> None:
+    paid = story.pay()
+    story.credit(None)
+    assert paid.charge is not None
+    do.refund(story.world, paid.charge, amount=500, at=second(3, 10))
+
+
 STORIES: dict[str, tuple[str, Callable[[Story], None]]] = {
     "lost": ("payment_not_credited", _lost_webhook),
     "phantom": ("credit_without_payment", _nobody_paid),
@@ -170,6 +187,9 @@ STORIES: dict[str, tuple[str, Callable[[Story], None]]] = {
     "held": ("dispute_opened_not_held", _dispute_open),
     "beaten": ("dispute_lost_not_debited", _dispute_lost),
     "winner": ("dispute_won_not_reinstated", _dispute_won),
+    "again": ("duplicate_credit", _twice_by_charge),
+    "dear": ("amount_mismatch", _dearer_by_charge),
+    "nameless": ("refund_not_recorded", _nameless_refunded),
 }
 """By account: the code that its story breaks with, and the story."""
 

@@ -38,7 +38,7 @@ def _bill(tollbook: Command) -> None:
 
 
 def test_every_proposed_entry_is_posted_and_settles_its_break(fresh: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nineteen stories with sixteen codes: each entry is booked, the next run posts them all, and nothing is left."""
+    """Twenty-two stories with sixteen codes: each entry is booked, the next run posts them all, and nothing is left."""
     monkeypatch.setenv("TOLLBOOK_NOW", "2026-09-05T06:00:00Z")
     tell(fresh.root, *STORIES)
     _bill(fresh)
