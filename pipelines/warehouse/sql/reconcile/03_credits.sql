@@ -87,22 +87,27 @@ SELECT payment_intent_id, customer_id, status, last_error_code
 FROM own_intents SEMI JOIN shared ON shared.payment_key = own_intents.payment_intent_id
 WHERE payment_intent_id NOT IN (SELECT payment_intent_id FROM near_intent);
 
--- By looks: the same account, currency and amount at about the same time; only if neither side has another choice.
+-- By looks: the same account, currency and amount at about the same time; only if neither side has another choice. A
+-- payment is laid beside credits of the accounts that it may be of, not beside all of its amount.
 CREATE OR REPLACE TEMP TABLE alike AS
-SELECT DISTINCT credit.transaction_id, movement.payment_key
+WITH open_charge AS (
+    SELECT payment_key, amount, currency, moved_at, customer_id, stated_account FROM rest_movement
+    WHERE kind = 'charge' AND payment_key NOT IN (SELECT payment_key FROM found_credit)
+), offered AS (
+    SELECT payment_key, amount, currency, moved_at, stated_account AS account_id FROM open_charge
+    WHERE stated_account IS NOT NULL
+    UNION ALL
+    SELECT payment_key, amount, currency, moved_at, owner.account_id FROM open_charge JOIN owner USING (customer_id)
+)
+SELECT DISTINCT credit.transaction_id, offered.payment_key
 FROM (
     SELECT * FROM rest_credit ANTI JOIN found_credit USING (transaction_id) ANTI JOIN stated_payment USING (transaction_id)
     WHERE is_unnamed
 ) AS credit
-JOIN (
-    SELECT * FROM rest_movement
-    WHERE kind = 'charge' AND payment_key NOT IN (SELECT payment_key FROM found_credit)
-) AS movement
-    ON movement.currency = credit.currency AND movement.amount = credit.amount
-    AND credit.occurred_at >= movement.moved_at - to_seconds($window_before)
-    AND credit.occurred_at <= movement.moved_at + to_seconds($window_after)
-LEFT JOIN owner ON owner.customer_id = movement.customer_id
-WHERE credit.account_id = owner.account_id OR credit.account_id = movement.stated_account;
+JOIN offered ON offered.account_id = credit.account_id
+    AND offered.currency = credit.currency AND offered.amount = credit.amount
+    AND credit.occurred_at >= offered.moved_at - to_seconds($window_before)
+    AND credit.occurred_at <= offered.moved_at + to_seconds($window_after);
 
 CREATE OR REPLACE TEMP TABLE unlike AS
 SELECT transaction_id, payment_key FROM alike
