@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -26,17 +27,27 @@ if TYPE_CHECKING:
     OpenWorld = Callable[[World], AbstractContextManager[tuple[duckdb.DuckDBPyConnection, Terms]]]
 
 
+@contextmanager
+def opened_world(path: Path, world: World) -> Iterator[tuple[duckdb.DuckDBPyConnection, Terms]]:
+    """Close a world, load it into an empty warehouse at a path, and give that with the world's terms."""
+    place_warehouse(path)
+    close_world(world)
+    with open_warehouse(path) as connection:
+        load_world(connection, world)
+        yield connection, engine_terms(terms_of(world), world.rows["bank"])
+
+
 @pytest.fixture
 def open_world(tmp_path: Path) -> OpenWorld:
-    """Close a world, load it into an empty warehouse, and give that with the world's terms."""
+    """The same in the test's own folder."""
 
-    @contextmanager
-    def opened(world: World) -> Iterator[tuple[duckdb.DuckDBPyConnection, Terms]]:
-        path = tmp_path / f"world{world.seed}-{len(list(tmp_path.iterdir()))}.duckdb"
-        place_warehouse(path)
-        close_world(world)
-        with open_warehouse(path) as connection:
-            load_world(connection, world)
-            yield connection, engine_terms(terms_of(world), world.rows["bank"])
+    def opened(world: World) -> AbstractContextManager[tuple[duckdb.DuckDBPyConnection, Terms]]:
+        return opened_world(tmp_path / f"world{world.seed}-{len(list(tmp_path.iterdir()))}.duckdb", world)
 
     return opened
+
+
+def recon_content(connection: duckdb.DuckDBPyConnection) -> dict[str, Counter[tuple[object, ...]]]:
+    """What a reconciliation left: the rows of each of its tables, in no order."""
+    tables = ("breaks", "lines", "bridge", "summary", "candidates", "first_seen", "matches")
+    return {table: Counter(connection.execute(f"SELECT * FROM recon.{table}").fetchall()) for table in tables}

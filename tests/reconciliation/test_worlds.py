@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +11,7 @@ from bench.recon.engine import findings, run
 from bench.recon.score import score
 from billing_core.breaks import BREAKS
 from pipelines.warehouse.checks import checks, failing_rows
+from tests.reconciliation.conftest import recon_content
 
 if TYPE_CHECKING:
     import duckdb
@@ -72,17 +72,10 @@ def test_running_again_changes_nothing(open_world: OpenWorld) -> None:
     world = broken_world(103, 30, 2)
     with open_world(world) as (connection, terms):
         run(connection, terms)
-        before = _content(connection)
+        before = recon_content(connection)
         connection.execute("CREATE TABLE shuffled AS FROM stripe.charges ORDER BY hash(charge_id)")
         connection.execute("DELETE FROM stripe.charges")
         connection.execute("INSERT INTO stripe.charges FROM shuffled")
         second = run(connection, terms)
-        assert _content(connection) == before
+        assert recon_content(connection) == before
         assert second.run_id == 2
-
-
-def _content(connection: duckdb.DuckDBPyConnection) -> dict[str, Counter[tuple[object, ...]]]:
-    return {
-        table: Counter(connection.execute(f"SELECT * FROM recon.{table}").fetchall())
-        for table in ("breaks", "lines", "bridge", "summary", "candidates", "first_seen")
-    } | {"matches": Counter(connection.execute("SELECT * FROM recon.matches").fetchall())}
