@@ -120,12 +120,13 @@ def _paid(world: World, dice: random.Random, regulars: Sequence[Customer]) -> St
     at = _instant(world, dice)
     intent = world.intent(customer, at, amount, currency, metadata=tags, status=status, amount_received=received, **own)
     story = Story(world, dice, customer, regulars, intent, own, order=order)
-    if story.once_in(10):
+    if story.once_in(8):
         world.rows["payment_intents"].remove(intent)
         intent["payment_intent_id"] = None
-    tries = dice.choices([0, 1, 2, 3], [1, 16, 3, 1])[0] if status == "succeeded" else dice.choice([0, 0, 1])
+    tries = dice.choices([0, 1, 2, 3], [1, 12, 4, 1])[0] if status == "succeeded" else dice.choice([0, 0, 1])
     for number in range(tries):
-        _charge(story, at + SECOND + number * dice.choice([SECOND, 60 * SECOND, 4000 * SECOND]))
+        tried_at = at + SECOND + number * dice.choice([SECOND, 60 * SECOND, 4000 * SECOND])
+        _charge(story, tried_at, is_tried_again=number + 1 < tries)
     if intent["payment_intent_id"] and story.once_in(5):
         story.session = _session(story)
     return story
@@ -151,14 +152,14 @@ def _tags(dice: random.Random, customer: Customer, regulars: Sequence[Customer],
     return kept | ({dice.choice(["credit_id", "idempotency_key"]): order} if order else {})
 
 
-def _charge(story: Story, at: datetime) -> None:
+def _charge(story: Story, at: datetime, *, is_tried_again: bool) -> None:
     """A try: declined, or captured whole or in part; settled as a rule, in another amount or not at all at times."""
     world, dice, intent, own = story.world, story.dice, story.intent, story.own
     charge = world.charge(intent, at, **own)
     story.charges.append(charge)
     if story.once_in(8 if charge["payment_intent_id"] else 2):
         charge["invoice_id"] = story.charges[0].get("invoice_id") or world.name("in")
-    if intent["status"] != "succeeded" or story.once_in(10):
+    if intent["status"] != "succeeded" or story.once_in(2 if is_tried_again else 10):
         status = dice.choice(["failed", "pending"])
         charge |= {"status": status, "paid": False, "captured": False, "amount_captured": 0}
         return
@@ -226,7 +227,7 @@ def _names(story: Story) -> Row:
         (2, {_PAYMENT: charge.get("charge_id")}),
         (3, {_CHARGE: charge.get("charge_id")}),
         (2, {_PAYMENT: charge.get("charge_id"), _CHARGE: first.get("charge_id")}),
-        (6, {_PAYMENT: first.get("invoice_id")}),
+        (10, {_PAYMENT: first.get("invoice_id")}),
         (4, {_PAYMENT: story.session}),
         (4, {"credit_id": story.session}),
         (16, {"credit_id": story.order}),
