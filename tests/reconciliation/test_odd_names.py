@@ -80,6 +80,20 @@ def test_row_that_names_two_payments_is_ambiguous(open_world: OpenWorld) -> None
         assert listed == [(paid.payment,), (other.payment,)]
 
 
+def test_charges_without_an_intent_are_two_payments_as_well(open_world: OpenWorld) -> None:
+    """Equal amounts make no ordinary case of a row whose two columns name two charges."""
+    world = World(13)
+    paid, other = (world.sale(currency="usd", credited=False) for _ in range(2))
+    for charge in world.rows["charges"]:
+        charge["payment_intent_id"] = None
+    world.rows["payment_intents"].clear()
+    names = {"stripe_payment_intent_id": paid.charge["charge_id"], "stripe_charge_id": other.charge["charge_id"]}
+    row = _again(world, paid, **names)
+    codes, groups = _found(open_world, world)
+    assert codes == {"ambiguous_match": 3}
+    assert groups == dict.fromkeys((row["transaction_id"], *names.values()), 1)
+
+
 def test_invoice_leads_to_the_try_that_went_through(open_world: OpenWorld) -> None:
     """Charges without a PaymentIntent, the first of them declined: the invoice of both is that of the paid one."""
     world = World(12)

@@ -32,11 +32,12 @@ SELECT transaction_id, transaction_type, payment_intent_id FROM recon.ledger ANT
 
 -- A payment with several credits or several charges is no ordinary case, nor is a purchase that was corrected: torn apart
 -- again. Payments are told apart by a hash, which is cheap to group: two that ever share one take the longer way to the
--- same end.
+-- same end. A charge without a PaymentIntent is torn off too: its row may name another charge beside it.
 CREATE OR REPLACE TEMP TABLE torn AS
 SELECT rowid AS movement_no, * FROM movement
 WHERE transaction_id IS NOT NULL AND (
-    hash(payment_key) IN (
+    payment_key = charge_id
+    OR hash(payment_key) IN (
         SELECT hash(payment_key) FROM movement WHERE kind IN ('charge', 'charge_failure') GROUP BY ALL HAVING count(*) > 1
         UNION ALL
         SELECT hash(payment_intent_id) FROM rest_row
