@@ -32,3 +32,13 @@ CREATE OR REPLACE TEMP MACRO money_role(transaction_type, amount) AS
         WHEN transaction_type IN ('chargeback', 'chargeback_reversal') THEN transaction_type
         ELSE 'adjustment'
     END;
+-- Minor units as a person writes them, with the currency; those of a currency whose decimals nobody knows as they are.
+CREATE OR REPLACE TEMP MACRO money_text(minor, code) AS
+    CASE WHEN getvariable('currency_scales')[code] IS NULL THEN format('{:,} {} minor units', minor::BIGINT, upper(code))
+        ELSE CASE WHEN minor < 0 THEN '-' ELSE '' END
+            || format('{:,}', (abs(minor) // getvariable('currency_scales')[code])::BIGINT)
+            || CASE WHEN getvariable('currency_scales')[code] = 1 THEN ''
+                ELSE '.' || lpad((abs(minor) % getvariable('currency_scales')[code])::VARCHAR,
+                    length(getvariable('currency_scales')[code]::VARCHAR)::INTEGER - 1, '0') END
+            || ' ' || upper(code)
+    END;

@@ -3,6 +3,7 @@
 SET VARIABLE own_account = (SELECT stripe_account FROM recon.parameters);
 SET VARIABLE own_livemode = (SELECT livemode FROM recon.parameters);
 SET VARIABLE seen_until = (SELECT as_of FROM recon.parameters);
+SET VARIABLE currency_scales = (SELECT map(list(currency), list(scale)) FROM currency);
 
 CREATE OR REPLACE TEMP VIEW own_intents AS
 SELECT intent.* FROM stripe.payment_intents AS intent

@@ -16,9 +16,10 @@ SELECT
         ELSE coalesce(refund.charge_id, dispute.charge_id) END AS charge_id,
     refund.refund_id, dispute.dispute_id, judged.first_at AS occurred_at,
     CASE WHEN judged.code = 'currency_mismatch'
-        THEN format('Stripe moved {} {}', judged.stripe, upper(judged.stripe_currency))
+        THEN 'Stripe moved ' || money_text(judged.stripe, judged.stripe_currency)
         WHEN judged.ledger_rows > 0 AND judged.movements > 0
-        THEN format('ledger {}, Stripe {}', judged.ledger, judged.stripe) END AS note
+        THEN format('ledger {}, Stripe {}', money_text(judged.ledger, judged.ledger_currency),
+            money_text(judged.stripe, judged.stripe_currency)) END AS note
 FROM judged
 LEFT JOIN (SELECT group_key, min(period) AS period FROM carried GROUP BY group_key) AS period USING (group_key)
 LEFT JOIN near_intent AS intent ON judged.kind = 'payment' AND intent.payment_intent_id = judged.group_key

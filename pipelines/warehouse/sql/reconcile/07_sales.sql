@@ -74,7 +74,7 @@ WITH credited AS (
 )
 SELECT 'tokens_mismatch' AS code, payment_key AS subject, 'break' AS state, period, currency, amount AS amount_at_stake,
     account_id, transaction_id, payment_key AS payment_intent_id, charge_id, occurred_at,
-    format('credited {} tokens, the package has {}', token_amount, expected) AS note
+    format('credited {:,} tokens, the package has {:,}', token_amount, expected) AS note
 FROM judged_tokens WHERE known > 0 AND fitting = 0;
 
 INSERT INTO finding BY NAME
@@ -110,7 +110,7 @@ SELECT 'auto_recharge_unlinked' AS code, payment_key AS subject, 'break' AS stat
     amount AS amount_at_stake, account_id, transaction_id, payment_key AS payment_intent_id, charge_id, occurred_at,
     CASE WHEN is_recharge AND transaction_type = 'purchase' THEN 'Stripe says recharge, the ledger purchase'
         WHEN NOT is_recharge THEN 'the ledger says recharge, Stripe does not'
-        ELSE format('the balance was {}, the threshold {}', balance_before, threshold.tokens) END AS note
+        ELSE format('the balance was {:,}, the threshold {:,}', balance_before, threshold.tokens) END AS note
 FROM tagged LEFT JOIN threshold USING (transaction_id)
 WHERE is_recharge <> (transaction_type = 'auto_recharge')
    OR (transaction_type = 'auto_recharge' AND balance_before >= threshold.tokens);
@@ -154,7 +154,8 @@ SELECT
     payment_key AS subject, 'break' AS state, NULL AS period, currency,
     (coalesce(refunded, 0) + coalesce(disputed, 0) - captured)::BIGINT AS amount_at_stake,
     payment_key AS payment_intent_id, charge_id, seen_at AS occurred_at,
-    format('captured {}, refunded {}, disputed {}', captured, coalesce(refunded, 0), coalesce(disputed, 0)) AS note
+    format('captured {}, refunded {}, disputed {}', money_text(captured, currency), money_text(coalesce(refunded, 0), currency),
+        money_text(coalesce(disputed, 0), currency)) AS note
 FROM against
 WHERE refunded > captured OR (refunded > 0 AND disputed > 0 AND refunded + disputed > captured);
 
@@ -178,7 +179,7 @@ WITH back AS (
 )
 SELECT 'over_refund' AS code, payment_key AS subject, 'break' AS state, NULL AS period, currency,
     (refunded - bought)::BIGINT AS amount_at_stake, account_id, payment_key AS payment_intent_id, seen_at AS occurred_at,
-    format('bought for {}, refunded {}', bought, refunded) AS note
+    format('bought for {}, refunded {}', money_text(bought, currency), money_text(refunded, currency)) AS note
 FROM back JOIN bought USING (payment_key)
 WHERE refunded > bought AND payment_key NOT IN (SELECT subject FROM finding WHERE code IN ('over_refund', 'dispute_and_refund'));
 

@@ -16,7 +16,8 @@ INSERT INTO finding BY NAME
 SELECT 'charge_bt_mismatch' AS code, movement.movement_id AS subject, 'break' AS state, period, currency,
     abs(bt_amount + coalesce(uncaptured.amount, 0) - movement.amount)::BIGINT AS amount_at_stake,
     payment_key AS payment_intent_id, movement.charge_id, movement_id AS balance_transaction_id, moved_at AS occurred_at,
-    format('object {}, balance transactions {}', movement.amount, bt_amount + coalesce(uncaptured.amount, 0)) AS note
+    format('object {}, balance transactions {}', money_text(movement.amount, currency),
+        money_text(bt_amount + coalesce(uncaptured.amount, 0), currency)) AS note
 FROM movement LEFT JOIN uncaptured ON movement.kind = 'charge' AND uncaptured.charge_id = movement.charge_id
 WHERE bt_currency = currency AND bt_amount + coalesce(uncaptured.amount, 0) <> movement.amount;
 
@@ -41,14 +42,16 @@ WITH converted AS (
 )
 SELECT 'fx_variance' AS code, movement_id AS subject, 'break' AS state, period, bt_currency AS currency,
     ceil(off_by)::BIGINT AS amount_at_stake, payment_key AS payment_intent_id, charge_id, movement_id AS balance_transaction_id,
-    moved_at AS occurred_at, format('{} {} at {} is not {} {}', amount, upper(currency), exchange_rate::VARCHAR, bt_amount, upper(bt_currency)) AS note
+    moved_at AS occurred_at, format('{} at {} is not {}', money_text(amount, currency), rtrim(rtrim(exchange_rate::VARCHAR, '0'), '.'),
+        money_text(bt_amount, bt_currency)) AS note
 FROM converted WHERE off_by > $fx_tolerance
 UNION ALL BY NAME
 -- What came in and went out in full at two rates leaves a gain or a loss.
 SELECT 'fx_variance' AS code, payment_key AS subject, 'information' AS state, max(period) AS period, bt_currency AS currency,
     abs(sum(bt_amount))::BIGINT AS amount_at_stake, payment_key AS payment_intent_id, NULL AS charge_id,
     NULL AS balance_transaction_id, max(moved_at) AS occurred_at,
-    format('{} of {} {}', CASE WHEN sum(bt_amount) > 0 THEN 'gain' ELSE 'loss' END, abs(sum(bt_amount)), upper(bt_currency)) AS note
+    format('{} of {}', CASE WHEN sum(bt_amount) > 0 THEN 'gain' ELSE 'loss' END,
+        money_text(abs(sum(bt_amount)), bt_currency)) AS note
 FROM movement
 WHERE bt_currency <> currency AND payment_key IN (
     SELECT payment_key FROM rest_movement WHERE kind <> 'charge' AND bt_currency <> currency)
@@ -112,7 +115,7 @@ UNION ALL BY NAME
 SELECT 'bt_arithmetic' AS code, balance_transaction_id AS subject, 'break' AS state, NULL AS period, currency,
     greatest(abs(amount - fee - net), abs(fee - coalesce(list_sum(json_extract(fee_details, '$[*].amount')::BIGINT[]), 0)))::BIGINT
         AS amount_at_stake, balance_transaction_id, created AS occurred_at,
-    format('amount {}, fee {}, net {}', amount, fee, net) AS note
+    format('amount {}, fee {}, net {}', money_text(amount, currency), money_text(fee, currency), money_text(net, currency)) AS note
 FROM own_transactions
 WHERE net <> amount - fee
    -- One detail that is the whole fee is the ordinary case, and its text says so more cheaply than JSON.

@@ -17,5 +17,6 @@ WITH charged AS (
 )
 SELECT 'fee_anomaly' AS code, balance_transaction_id AS subject, 'break' AS state, NULL AS period, currency,
     greatest(least_fee - fee, fee - most_fee)::BIGINT AS amount_at_stake, payment_intent_id, charge_id, balance_transaction_id,
-    created AS occurred_at, format('fee {} on {} by {}, expected {} to {}', fee, amount, method, least_fee, most_fee) AS note
+    created AS occurred_at, format('fee {} on {} by {}, expected {} to {}', money_text(fee, currency),
+        money_text(amount, currency), method, money_text(least_fee, currency), money_text(most_fee, currency)) AS note
 FROM banded WHERE fee < least_fee OR fee > most_fee;

@@ -21,7 +21,7 @@ LEFT JOIN paid_out USING (payout_id);
 INSERT INTO finding BY NAME
 SELECT 'payout_total_mismatch' AS code, payout_id AS subject, 'break' AS state, NULL AS period, currency,
     abs(items_net - amount)::BIGINT AS amount_at_stake, payout_id, created AS occurred_at,
-    format('payout {}, its {} items {}', amount, items, items_net) AS note
+    format('payout {}, its {} items {}', money_text(amount, currency), items, money_text(items_net, currency)) AS note
 FROM payout_sum WHERE is_itemised AND items_net <> amount
 UNION ALL BY NAME
 SELECT 'payout_not_itemised' AS code, payout_id AS subject, 'break' AS state, NULL AS period, currency, amount AS amount_at_stake,
@@ -102,5 +102,6 @@ INSERT INTO finding BY NAME
 SELECT 'balance_rollforward' AS code, format('{} {} {}', currency, balance_type, strftime(taken_at, '%Y-%m-%dT%H:%M:%SZ')) AS subject,
     'break' AS state, strftime(timezone(terms.timezone, taken_at), '%Y-%m') AS period, currency,
     abs(closing - opening - moved)::BIGINT AS amount_at_stake, taken_at AS occurred_at,
-    format('{}: opening {} + moved {} is not {}', balance_type, opening, moved, closing) AS note
+    format('{}: opening {} + moved {} is not {}', balance_type, money_text(opening, currency), money_text(moved, currency),
+        money_text(closing, currency)) AS note
 FROM rolled, recon.parameters AS terms WHERE opening + moved <> closing;

@@ -36,8 +36,8 @@ WITH priced AS (
 SELECT 'unsupported_amount' AS code, id AS subject, 'break' AS state, NULL AS period, priced.currency, amount AS amount_at_stake,
     payment_intent_id, charge_id, payout_id, created AS occurred_at,
     CASE WHEN rule.currency IS NULL THEN format('{} has no known exponent', upper(priced.currency))
-        ELSE format('{} wants multiples of {}', upper(priced.currency),
-            CASE WHEN priced.payout_id IS NULL THEN rule.charge_step ELSE rule.payout_step END) END AS note
+        ELSE 'not a multiple of ' || money_text(
+            CASE WHEN priced.payout_id IS NULL THEN rule.charge_step ELSE rule.payout_step END, priced.currency) END AS note
 FROM priced LEFT JOIN currency AS rule ON rule.currency = priced.currency
 WHERE rule.currency IS NULL OR priced.amount % CASE WHEN priced.payout_id IS NULL THEN rule.charge_step ELSE rule.payout_step END <> 0;
 
